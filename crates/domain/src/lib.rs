@@ -1,0 +1,24 @@
+//! What things are: types, parsing and rules of the balance-check business.
+//!
+//! This floor never does I/O, never awaits, never reads a clock or a random source, and knows no
+//! serialisation framework: everything it needs is an argument, so every rule can be tested alone.
+
+pub mod account;
+pub mod authorizer;
+pub mod batch;
+pub mod check;
+pub mod clock;
+pub mod csv;
+pub mod event;
+pub mod fault;
+pub mod id;
+pub mod institution;
+pub mod limits;
+pub mod metadata;
+pub mod money;
+pub mod outcome;
+pub mod person;
+pub mod raw;
+pub mod retry;
+pub mod secret;
+pub mod webhook;

@@ -1,0 +1,33 @@
+//! Every limit that a client can meet, in one place.
+
+/// Authorizers in one JSON submission.
+pub const MAX_AUTHORIZERS: usize = 1_000;
+/// Characters of an `authorizer_unique_id`.
+pub const MAX_UNIQUE_ID_CHARS: usize = 255;
+/// Characters of a bank account number.
+pub const MAX_ACCOUNT_NUMBER_CHARS: usize = 34;
+/// Metadata keys of one authorizer.
+pub const MAX_METADATA_KEYS: usize = 50;
+/// Characters of a metadata key.
+pub const MAX_METADATA_KEY_CHARS: usize = 100;
+/// Characters of a metadata value.
+pub const MAX_METADATA_VALUE_CHARS: usize = 2_000;
+/// Distinct metadata keys in one batch; rows that go beyond fail.
+pub const MAX_BATCH_METADATA_KEYS: usize = 200;
+/// Columns of one export, the fixed ones included.
+pub const MAX_EXPORT_COLUMNS: usize = 1_000;
+/// Entries of one page.
+pub const MAX_PAGE_LIMIT: u32 = 100;
+/// Bytes of a JSON request body.
+pub const MAX_JSON_BODY: usize = 16 << 20;
+/// Bytes of a request's URL, and of all its headers together.
+pub const MAX_URL: usize = 64 << 10;
+pub const MAX_HEADERS: usize = 64 << 10;
+/// Characters of a webhook URL.
+pub const MAX_WEBHOOK_URL_CHARS: usize = 2_048;
+/// Hours for which a submission's body or `Idempotency-Key` is remembered.
+pub const IDEMPOTENCY_HOURS: u64 = 24;
+/// Characters of an `Idempotency-Key`.
+pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// Characters of a requester's or a key's name.
+pub const MAX_NAME_CHARS: usize = 255;
