@@ -1,0 +1,44 @@
+//! The audit trail: who did what, when, from where. It never holds private data of authorizers.
+
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::{RequestId, RequesterId};
+use uuid::Uuid;
+
+use crate::backend::on;
+use crate::error::Result;
+use crate::tx::Tx;
+
+/// One act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    pub requester_id: Option<RequesterId>,
+    /// `api_key:<id>` or `command line`.
+    pub actor: String,
+    /// A verb and a thing: `batch.submit`, `api_key.revoke`.
+    pub action: &'static str,
+    /// The id of what was acted on.
+    pub object: String,
+    /// The network address that it came from.
+    pub address: Option<String>,
+    pub request_id: Option<RequestId>,
+}
+
+impl Tx {
+    /// Writes down an act in the transaction that performs it. `id` is a new version 7 UUID.
+    pub async fn audit(&mut self, id: Uuid, entry: &AuditEntry, now: Timestamp) -> Result<()> {
+        const INSERT: &str = "INSERT INTO audit (audit_id, at, requester_id, actor, action, object, address, request_id) \
+                              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        Ok(on!(&mut self.conn, |c| sqlx::query(INSERT)
+            .bind(id)
+            .bind(now.as_micros())
+            .bind(entry.requester_id.map(RequesterId::uuid))
+            .bind(&entry.actor)
+            .bind(entry.action)
+            .bind(&entry.object)
+            .bind(&entry.address)
+            .bind(entry.request_id.map(RequestId::uuid))
+            .execute(c)
+            .await
+            .map(|_| ()))?)
+    }
+}

@@ -1,0 +1,132 @@
+//! Where batches stand.
+
+use tidemark_domain::batch::BatchStatus;
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::{BatchId, RequesterId};
+use uuid::Uuid;
+
+use crate::backend::on;
+use crate::error::{Error, Result};
+use crate::open::Store;
+
+/// A place in the list of a requester's batches, newest first: everything older than this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchPosition {
+    pub submitted_at: Timestamp,
+    pub batch_id: BatchId,
+}
+
+// LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of `checks` once.
+macro_rules! columns {
+    () => {
+        "b.batch_id, b.submitted_at, b.completed_at, b.total_authorizers, b.total_processed, b.success_count, \
+         b.no_match_count, b.account_closed_count, b.bank_unsupported_count, b.retrieval_failed_count, \
+         b.retry_limit_count, b.processing_error_count, \
+         (b.total_processed > 0 OR \
+         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL) AS started"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct BatchRow {
+    batch_id: Uuid,
+    submitted_at: i64,
+    completed_at: Option<i64>,
+    total_authorizers: i32,
+    total_processed: i32,
+    success_count: i32,
+    no_match_count: i32,
+    account_closed_count: i32,
+    bank_unsupported_count: i32,
+    retrieval_failed_count: i32,
+    retry_limit_count: i32,
+    processing_error_count: i32,
+    started: bool,
+}
+
+impl TryFrom<BatchRow> for BatchStatus {
+    type Error = Error;
+
+    fn try_from(row: BatchRow) -> Result<Self> {
+        let counts = [
+            row.success_count,
+            row.no_match_count,
+            row.account_closed_count,
+            row.bank_unsupported_count,
+            row.retrieval_failed_count,
+            row.retry_limit_count,
+            row.processing_error_count,
+        ];
+        if counts.iter().sum::<i32>() != row.total_processed || counts.iter().any(|count| *count < 0) {
+            return Err(Error::corrupt("batches", "total_processed", row.batch_id));
+        }
+        Ok(Self {
+            batch_id: BatchId::from_uuid(row.batch_id),
+            submitted_at: Timestamp::from_micros(row.submitted_at),
+            completed_at: row.completed_at.map(Timestamp::from_micros),
+            total_authorizers: row.total_authorizers,
+            total_processed: row.total_processed,
+            started: row.started,
+            counts,
+        })
+    }
+}
+
+impl Store {
+    /// One batch of the requester, all of one moment; `None` if it has none of this id.
+    pub async fn batch(&self, requester_id: RequesterId, batch_id: BatchId) -> Result<Option<BatchStatus>> {
+        const SELECT: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM batches b WHERE b.requester_id = $1 AND b.batch_id = $2"
+        );
+        let row: Option<BatchRow> = self
+            .read(move |reader| {
+                Box::pin(async move {
+                    Ok(on!(&mut reader.conn, |c| {
+                        sqlx::query_as(SELECT)
+                            .bind(requester_id.uuid())
+                            .bind(batch_id.uuid())
+                            .fetch_optional(c)
+                            .await
+                    })?)
+                })
+            })
+            .await?;
+        row.map(BatchStatus::try_from).transpose()
+    }
+
+    /// Up to `limit` of the requester's batches that are older than `after`, newest first.
+    pub async fn batches(
+        &self,
+        requester_id: RequesterId,
+        after: Option<BatchPosition>,
+        limit: u32,
+    ) -> Result<Vec<BatchStatus>> {
+        const SELECT: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM batches b WHERE b.requester_id = $1 AND (b.submitted_at, b.batch_id) < ($2, $3) \
+             ORDER BY b.submitted_at DESC, b.batch_id DESC LIMIT $4"
+        );
+        let (at, id) = after.map_or((i64::MAX, Uuid::max()), |p| {
+            (p.submitted_at.as_micros(), p.batch_id.uuid())
+        });
+        let rows: Vec<BatchRow> = self
+            .read(move |reader| {
+                Box::pin(async move {
+                    Ok(on!(&mut reader.conn, |c| {
+                        sqlx::query_as(SELECT)
+                            .bind(requester_id.uuid())
+                            .bind(at)
+                            .bind(id)
+                            .bind(i64::from(limit))
+                            .fetch_all(c)
+                            .await
+                    })?)
+                })
+            })
+            .await?;
+        rows.into_iter().map(BatchStatus::try_from).collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! All SQL, on both databases, and the sealing of private data.
+//!
+//! Reads are methods of [`Store`]; writes are methods of [`Tx`], which only [`Store::write`] makes. What
+//! goes in and comes out is in the clear and in domain types; what lies in the database is sealed.
+//! This floor decides nothing: when to write what is the engine's business.
+
+mod api_keys;
+mod audit;
+mod backend;
+mod batches;
+mod checks;
+mod encoding;
+mod error;
+mod events;
+mod idempotency;
+mod institutions;
+mod keyring;
+mod migrate;
+mod open;
+mod requesters;
+mod results;
+mod sealing;
+mod settlements;
+mod submissions;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tx;
+
+pub use api_keys::{ApiKey, ApiKeySecret, Caller};
+pub use audit::AuditEntry;
+pub use batches::BatchPosition;
+pub use checks::{ClaimedCheck, StoredRequest};
+pub use error::{Error, Result};
+pub use events::NewEvent;
+pub use idempotency::{Endpoint, Registration, Remembered, Replay};
+pub use keyring::RequesterKeys;
+pub use open::{DatabaseUrl, OpenMode, Store};
+pub use requesters::Requester;
+pub use results::{ExportBatch, ExportRow, ResultRow};
+pub use sealing::{Digest, MasterKey, VolatileKey};
+pub use settlements::{Completed, Recorded, Waiting};
+pub use submissions::Submission;
+pub use tx::{Tx, Work};

@@ -1,0 +1,209 @@
+//! Opening a database: where it is, what every connection is set to, and whether it may be used at all.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, PgPool};
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::RequesterId;
+
+use crate::backend::{Backend, OnEngine, SqlitePools, on};
+use crate::error::{Error, Result};
+use crate::keyring::{Keyring, RequesterKeys};
+use crate::migrate;
+use crate::sealing::MasterKey;
+use crate::tx::unbroken;
+
+/// Marks a file as Tidemark's: "TDMK" (SQLite file format, application id).
+const APPLICATION_ID: &str = "1413762379";
+const MIN_SQLITE: [u32; 3] = [3, 51, 3];
+/// How long a call waits for a connection, or for SQLite's write lock held by another process.
+const PATIENCE: Duration = Duration::from_secs(10);
+const READERS: u32 = 8;
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// Where a database is.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = Error;
+
+    /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=…`.
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(path) = text.strip_prefix("sqlite://") {
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "postgres" | "postgresql" => Ok(Self::Postgres(Box::new(text.parse()?))),
+            // Only the scheme is repeated: the rest may hold a password.
+            _ => Err(Error::UnknownDatabaseUrl(scheme.to_owned())),
+        }
+    }
+}
+
+/// Who opens the database, and so what it may do to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Makes it where it is missing, and brings its schema up to date.
+    Migrate,
+    /// Takes it as it is, or refuses.
+    AsItIs,
+}
+
+/// An open database. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) backend: Backend,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+impl Store {
+    /// Opens a database with the master key that belongs to it; a fresh one takes the key as its own.
+    pub async fn open(url: DatabaseUrl, master: MasterKey, mode: OpenMode, now: Timestamp) -> Result<Self> {
+        unbroken(async move {
+            let backend = connect(&url, mode).await?;
+            migrate::prepare(&backend, &url, &master, mode, now).await?;
+            Ok(Self {
+                backend,
+                keyring: Arc::new(Keyring::new(master)),
+            })
+        })
+        .await
+    }
+
+    /// Whether the database exists and has been given a master key. Changes nothing.
+    pub async fn is_initialised(url: DatabaseUrl) -> Result<bool> {
+        unbroken(async move {
+            if let DatabaseUrl::Sqlite(path) = &url
+                && !path.exists()
+            {
+                return Ok(false);
+            }
+            let backend = connect(&url, OpenMode::AsItIs).await?;
+            let initialised = migrate::state(&backend).await?.is_some();
+            backend.close().await;
+            Ok(initialised)
+        })
+        .await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.read(|reader| {
+            Box::pin(async move {
+                Ok(on!(&mut reader.conn, |c| sqlx::query("SELECT 1")
+                    .execute(c)
+                    .await
+                    .map(|_| ()))?)
+            })
+        })
+        .await
+    }
+
+    /// The requester's keys, for sealing what is to be written and for signing page tokens.
+    pub async fn requester_keys(&self, requester_id: RequesterId) -> Result<Arc<RequesterKeys>> {
+        if let Some(keys) = self.keyring.known(requester_id) {
+            return Ok(keys);
+        }
+        self.read(move |reader| {
+            Box::pin(async move {
+                reader
+                    .keyring
+                    .clone()
+                    .for_read(&mut reader.conn, requester_id)
+                    .await
+            })
+        })
+        .await
+    }
+
+    /// Ends every connection; calls under way finish first.
+    pub async fn close(&self) {
+        self.backend.close().await;
+    }
+}
+
+async fn connect(url: &DatabaseUrl, mode: OpenMode) -> Result<Backend> {
+    match url {
+        DatabaseUrl::Sqlite(path) => Ok(OnEngine::Sqlite(sqlite(path, mode).await?)),
+        DatabaseUrl::Postgres(options) => Ok(OnEngine::Postgres(postgres((**options).clone()).await?)),
+    }
+}
+
+async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(PATIENCE)
+        .statement_cache_capacity(256)
+        .foreign_keys(true);
+    let mut writing = options
+        .clone()
+        .synchronous(SqliteSynchronous::Full)
+        // Deleted requests and erased rows are overwritten, not only unlinked.
+        .pragma("secure_delete", "ON");
+    if mode == OpenMode::Migrate {
+        // The file keeps these: whoever takes it as it is must not write them into somebody else's.
+        writing = writing
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("application_id", APPLICATION_ID)
+            .journal_mode(SqliteJournalMode::Wal);
+    }
+    let forever = |pool: SqlitePoolOptions| {
+        pool.idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(PATIENCE)
+    };
+    let write = forever(SqlitePoolOptions::new().max_connections(1))
+        .connect_with(writing)
+        .await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(&write)
+        .await?;
+    let numbers: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    if numbers.as_slice() < MIN_SQLITE.as_slice() {
+        return Err(Error::OldSqlite(version));
+    }
+    let read = forever(SqlitePoolOptions::new().max_connections(READERS))
+        .connect_with(options.read_only(true))
+        .await?;
+    Ok(SqlitePools { write, read })
+}
+
+async fn postgres(options: PgConnectOptions) -> Result<PgPool> {
+    // No transaction of ours waits for anything but the database, so a session that idles inside one, or
+    // waits longer than this, belongs to a process that is gone or stuck.
+    let options = options
+        .application_name("tidemark")
+        .statement_cache_capacity(256)
+        .options([
+            ("default_transaction_isolation", "read committed"),
+            ("idle_in_transaction_session_timeout", "5s"),
+            ("lock_timeout", "10s"),
+            ("statement_timeout", "60s"),
+            ("tcp_user_timeout", "10s"),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        // A connection that comes back inside a transaction was cut off: it must not serve another call.
+        .after_release(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Requesters: the customer organisations that own data.
+
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::RequesterId;
+use uuid::Uuid;
+
+use crate::backend::on;
+use crate::error::{Error, Result};
+use crate::open::Store;
+use crate::tx::Tx;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requester {
+    pub requester_id: RequesterId,
+    pub name: String,
+    /// Whether debit cards are approved for it.
+    pub cards: bool,
+}
+
+impl Tx {
+    /// Adds a requester and makes its data keys. [`Error::NameTaken`] if the name is in use.
+    pub async fn add_requester(&mut self, requester: &Requester, now: Timestamp) -> Result<()> {
+        const INSERT: &str =
+            "INSERT INTO requesters (requester_id, name, cards, created_at) VALUES ($1, $2, $3, $4)";
+        on!(&mut self.conn, |c| sqlx::query(INSERT)
+            .bind(requester.requester_id.uuid())
+            .bind(&requester.name)
+            .bind(requester.cards)
+            .bind(now.as_micros())
+            .execute(c)
+            .await
+            .map(|_| ()))
+        .map_err(Error::name_taken)?;
+        self.keyring
+            .clone()
+            .create(&mut self.conn, requester.requester_id, now)
+            .await
+    }
+
+    /// Approves or refuses debit cards for a requester. [`Error::NoSuchRequester`] if there is none.
+    pub async fn set_cards(&mut self, requester_id: RequesterId, cards: bool) -> Result<()> {
+        const UPDATE: &str = "UPDATE requesters SET cards = $2 WHERE requester_id = $1";
+        let id = requester_id.uuid();
+        let changed = on!(&mut self.conn, |c| {
+            sqlx::query(UPDATE)
+                .bind(id)
+                .bind(cards)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        if changed == 0 {
+            Err(Error::NoSuchRequester)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Store {
+    /// The requester of this name.
+    pub async fn requester(&self, name: &str) -> Result<Option<Requester>> {
+        const SELECT: &str = "SELECT requester_id, name, cards FROM requesters WHERE name = $1";
+        let name = name.to_owned();
+        let row: Option<(Uuid, String, bool)> = self
+            .read(move |reader| {
+                Box::pin(async move {
+                    Ok(on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
+                        .bind(name)
+                        .fetch_optional(c)
+                        .await)?)
+                })
+            })
+            .await?;
+        Ok(row.map(|(id, name, cards)| Requester {
+            requester_id: RequesterId::from_uuid(id),
+            name,
+            cards,
+        }))
+    }
+}

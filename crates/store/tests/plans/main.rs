@@ -1,0 +1,198 @@
+//! No statement of the store's daily work reads a large table from end to end.
+//!
+//! sqlx reports every statement that it runs, so the texts here are the store's own and not copies. This is a
+//! process of its own because it hears the statements of all tests in it.
+#![allow(clippy::unwrap_used, reason = "a test whose preparation fails has failed")]
+#![allow(dead_code, reason = "it shares the other tests' helpers and needs only some")]
+
+#[path = "../store/common.rs"]
+mod common;
+#[path = "../store/plain.rs"]
+mod plain;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Mutex;
+
+use sqlx::{AssertSqlSafe, Row as _};
+use tidemark_domain::check::Ticket;
+use tidemark_domain::id::CheckId;
+use tidemark_domain::secret::Secret;
+use tidemark_store::testing::{Engine, NOW, TestDatabase};
+use tidemark_store::{Error, Waiting};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::common::{HOLDER, Tenant, bank, card, dollars, later, node, read};
+use crate::plain::Plain;
+
+/// Keeps the texts of the statements that were run in this process.
+struct Statements;
+
+static RUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+impl Subscriber for Statements {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Text);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Text;
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "db.statement" {
+            RUN.lock().unwrap().insert(value.trim().to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+/// Cut into every size of group: 256 + 64 + 8 + 1.
+const PARTS: usize = 329;
+
+/// A day in the life of two batches, so that every statement is run.
+async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
+    let banks = tenant
+        .submit_batch(
+            &read((0..PARTS).map(|n| bank(n.to_string())).collect(), None),
+            NOW,
+        )
+        .await;
+    let cards = tenant
+        .submit_batch(
+            &read((0..PARTS).map(|n| card(n.to_string())).collect(), None),
+            NOW,
+        )
+        .await;
+    let held: Vec<CheckId> = (1..=329)
+        .map(|row_no| CheckId {
+            batch_id: cards,
+            row_no,
+        })
+        .collect();
+    let (again, lease) = (held.clone(), (node(HOLDER), later(60)));
+    let (store, id) = (&tenant.store, tenant.id);
+    store
+        .write(move |tx| Box::pin(async move { tx.requesters_due(Some(id), NOW).await }))
+        .await?;
+    store
+        .write(move |tx| Box::pin(async move { tx.extend_held(&held, lease).await }))
+        .await?;
+    store
+        .write(move |tx| Box::pin(async move { tx.claim_held(&again, lease).await }))
+        .await?;
+    let claims = tenant.claim(2 * PARTS, later(60)).await;
+    store.requests(claims.clone()).await?;
+    let (settled, given_back) = claims.split_at(PARTS + 1);
+    tenant
+        .settle(
+            settled.iter().map(|claim| (*claim, dollars(1))).collect(),
+            later(60),
+        )
+        .await;
+    let ticket = || Some(Ticket(Secret::new("ticket".to_owned())));
+    let waiting = given_back.iter().map(|claim| Waiting {
+        claim: *claim,
+        due_at: NOW,
+        tries: 1,
+        ticket: ticket(),
+    });
+    let waiting: Vec<Waiting> = waiting.collect();
+    store
+        .write(move |tx| Box::pin(async move { tx.wait(&waiting).await }))
+        .await?;
+    store.next_check_due().await?;
+    store.batch(id, banks).await?;
+    store.batches(id, None, 100).await?;
+    store.results(id, banks, 10, 100).await?;
+    let batches = store.export_batches(id, vec![banks, cards]).await?.unwrap();
+    store.export_keys(id, batches.clone()).await?;
+    for batch in batches {
+        store.export_rows(id, batch).await?;
+    }
+    store
+        .write(move |tx| Box::pin(async move { tx.forget_expired(NOW, 100).await }))
+        .await?;
+    store.event_counts(banks).await?;
+    Ok(())
+}
+
+/// The steps of SQLite's plan for a statement.
+async fn plan(plain: &mut Plain, sql: &str) -> Vec<String> {
+    let Plain::Sqlite(conn) = plain else {
+        panic!("SQLite only")
+    };
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+        .fetch_all(conn)
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+}
+
+/// The tables that grow, and the short names that the statements give them.
+const LARGE: [&str; 15] = [
+    "batches",
+    "b",
+    "checks",
+    "c",
+    "check_requests",
+    "q",
+    "check_shown",
+    "s",
+    "key_sets",
+    "events",
+    "e",
+    "deliveries",
+    "d",
+    "idempotency",
+    "audit",
+];
+
+/// Whether a step goes through a whole table or index: a search has its terms in brackets.
+fn reads_all(step: &str, table: &str) -> bool {
+    let of_table =
+        |verb: &str| step.strip_prefix(verb).and_then(|rest| rest.split(' ').next()) == Some(table);
+    of_table("SCAN ") || of_table("SEARCH ") && !step.contains('(')
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_reads_a_large_table_from_end_to_end() {
+    tracing::subscriber::set_global_default(Statements).unwrap();
+    let db = TestDatabase::create(Engine::Sqlite).await;
+    let tenant = Tenant::add(&db.open().await, "A").await;
+    daily_work(&tenant).await.unwrap();
+    let run = RUN.lock().unwrap().clone();
+    let about = |table: &str| run.iter().filter(|sql| sql.contains(table)).count();
+    assert!(
+        about("checks") > 30 && about("check_requests") > 12 && about("check_shown") > 3,
+        "{run:#?}"
+    );
+    let mut plain = Plain::open(&db).await;
+    for sql in run.iter().filter(|sql| {
+        ["WITH", "SELECT", "UPDATE", "DELETE"]
+            .iter()
+            .any(|verb| sql.starts_with(verb))
+    }) {
+        let steps = plan(&mut plain, sql).await;
+        let reads_all = steps
+            .iter()
+            .any(|step| LARGE.iter().any(|table| reads_all(step, table)));
+        assert!(!reads_all, "{sql}\n{steps:#?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Checks with a CVV: they are born leased to the process that took it.
+
+use tidemark_domain::check::Claim;
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::{BatchId, CheckId};
+use tidemark_store::Store;
+use tidemark_store::testing::{NOW, TestDatabase};
+
+use crate::common::{HELD_FOR, HOLDER, Tenant, bank, card, dollars, later, node};
+
+tidemark_store::on_both_databases! {
+    a_held_check_is_left_to_its_holder_until_the_lease_ends
+    only_the_holder_claims_a_held_check_and_only_once
+    a_held_check_that_others_have_begun_is_no_longer_its_holders
+    an_unheld_check_is_not_claimed_as_held
+    a_holder_keeps_its_checks_by_extending_the_lease
+    nobody_extends_what_another_holds_or_what_is_begun
+    hundreds_of_held_checks_are_extended_and_claimed_at_once
+}
+
+async fn claim_held(store: &Store, ids: &[CheckId], n: u8, lease_end: Timestamp) -> Vec<Claim> {
+    let ids = ids.to_vec();
+    let claimed =
+        store.write(move |tx| Box::pin(async move { tx.claim_held(&ids, (node(n), lease_end)).await }));
+    claimed.await.unwrap()
+}
+
+async fn extend_held(store: &Store, ids: &[CheckId], n: u8, lease_end: Timestamp) {
+    let ids = ids.to_vec();
+    let extended =
+        store.write(move |tx| Box::pin(async move { tx.extend_held(&ids, (node(n), lease_end)).await }));
+    extended.await.unwrap();
+}
+
+fn check(batch_id: BatchId, row_no: i32) -> CheckId {
+    CheckId { batch_id, row_no }
+}
+
+async fn a_held_check_is_left_to_its_holder_until_the_lease_ends(db: TestDatabase) {
+    let tenant = Tenant::add(&db.open().await, "A").await;
+    tenant.submit(vec![card("1")]).await;
+    assert!(tenant.claim(10, later(HELD_FOR - 1)).await.is_empty());
+    let claim = tenant.claim(10, later(HELD_FOR)).await[0];
+    // The lease that it was born with was nobody's try.
+    assert_eq!((claim.claim_no, claim.lost_leases), (1, 0));
+}
+
+async fn only_the_holder_claims_a_held_check_and_only_once(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let ids = [check(tenant.submit(vec![card("1")]).await, 1)];
+    assert!(claim_held(&store, &ids, 2, later(60)).await.is_empty());
+    let claims = claim_held(&store, &ids, HOLDER, later(60)).await;
+    assert_eq!((claims[0].id, claims[0].requester_id), (ids[0], tenant.id));
+    assert_eq!(
+        (claims[0].claim_no, claims[0].tries, claims[0].lost_leases),
+        (1, 0, 0)
+    );
+    assert!(claim_held(&store, &ids, HOLDER, later(60)).await.is_empty());
+    assert!(tenant.claim(10, later(59)).await.is_empty());
+    let again = tenant.claim(10, later(60)).await[0];
+    assert_eq!((again.claim_no, again.lost_leases), (2, 1));
+}
+
+async fn a_held_check_that_others_have_begun_is_no_longer_its_holders(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let ids = [check(tenant.submit(vec![card("1")]).await, 1)];
+    let claim = tenant.claim(10, later(HELD_FOR)).await[0];
+    assert!(claim_held(&store, &ids, HOLDER, later(90)).await.is_empty());
+    tenant.settle(vec![(claim, dollars(1))], later(30)).await;
+    assert!(claim_held(&store, &ids, HOLDER, later(90)).await.is_empty());
+}
+
+async fn an_unheld_check_is_not_claimed_as_held(db: TestDatabase) {
+    let store = db.open().await;
+    let batch_id = Tenant::add(&store, "A").await.submit(vec![bank("1")]).await;
+    assert!(
+        claim_held(&store, &[check(batch_id, 1)], HOLDER, later(60))
+            .await
+            .is_empty()
+    );
+}
+
+async fn a_holder_keeps_its_checks_by_extending_the_lease(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let ids = [check(tenant.submit(vec![card("1")]).await, 1)];
+    extend_held(&store, &ids, HOLDER, later(100)).await;
+    assert!(tenant.claim(10, later(99)).await.is_empty());
+    assert_eq!(claim_held(&store, &ids, HOLDER, later(200)).await.len(), 1);
+}
+
+async fn nobody_extends_what_another_holds_or_what_is_begun(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let batch_id = tenant.submit(vec![card("1"), card("2")]).await;
+    let (other, begun) = (check(batch_id, 1), check(batch_id, 2));
+    claim_held(&store, &[begun], HOLDER, later(50)).await;
+    extend_held(&store, &[begun], HOLDER, later(100)).await;
+    extend_held(&store, &[other], 2, later(100)).await;
+    assert_eq!(tenant.claim(10, later(50)).await.len(), 2);
+}
+
+async fn hundreds_of_held_checks_are_extended_and_claimed_at_once(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let batch_id = tenant
+        .submit((1..=333).map(|n| card(n.to_string())).collect())
+        .await;
+    let ids: Vec<CheckId> = (1..=333).map(|row_no| check(batch_id, row_no)).collect();
+    extend_held(&store, &ids, HOLDER, later(100)).await;
+    assert!(tenant.claim(1_000, later(99)).await.is_empty());
+    let mut claims = claim_held(&store, &ids, HOLDER, later(200)).await;
+    claims.sort_by_key(|claim| claim.id);
+    assert!(claims.iter().map(|claim| claim.id).eq(ids));
+    assert_eq!(store.next_check_due().await.unwrap(), Some(later(200)));
+    assert!(tenant.claim(1_000, NOW).await.is_empty());
+}

@@ -1,0 +1,28 @@
+//! What the store promises, on both databases.
+#![allow(clippy::unwrap_used, reason = "a test whose preparation fails has failed")]
+
+mod batches;
+mod callers;
+mod cancellation;
+mod claims;
+mod common;
+mod corruption;
+mod directory;
+mod events;
+mod exports;
+mod held;
+mod idempotency;
+mod idempotency_rivals;
+mod on_disk;
+mod opening;
+mod plain;
+mod properties;
+mod requests;
+mod results;
+mod rivals;
+mod schema;
+mod settlements;
+mod surface;
+mod transactions;
+mod versions;
+mod waiting;

@@ -1,0 +1,103 @@
+//! A way to look underneath the store.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, SqliteConnection};
+use tidemark_store::testing::{Engine, TestDatabase};
+use uuid::Uuid;
+
+/// A connection past the store.
+pub(crate) enum Plain {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+macro_rules! plain {
+    ($plain:expr, |$c:ident| $body:expr) => {
+        match $plain {
+            Plain::Sqlite($c) => $body,
+            Plain::Postgres($c) => $body,
+        }
+    };
+}
+
+impl Plain {
+    pub(crate) async fn open(db: &TestDatabase) -> Self {
+        match db.engine {
+            Engine::Sqlite => {
+                let options: SqliteConnectOptions = db.url_text.parse().unwrap();
+                Self::Sqlite(options.disable_statement_logging().connect().await.unwrap())
+            }
+            Engine::Postgres => {
+                let options: PgConnectOptions = db.url_text.parse().unwrap();
+                Self::Postgres(options.disable_statement_logging().connect().await.unwrap())
+            }
+        }
+    }
+
+    /// How an id is written in a statement.
+    pub(crate) fn id(&self, id: Uuid) -> String {
+        match self {
+            Self::Sqlite(_) => format!("x'{}'", id.simple()),
+            Self::Postgres(_) => format!("'{id}'::uuid"),
+        }
+    }
+
+    /// Runs a statement and tells how many rows it changed.
+    pub(crate) async fn run(&mut self, sql: &str) -> u64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        plain!(self, |c| sqlx::query(sql)
+            .execute(c)
+            .await
+            .unwrap()
+            .rows_affected())
+    }
+
+    /// The one number that a SELECT gives.
+    pub(crate) async fn number(&mut self, select: &str) -> i64 {
+        let sql = AssertSqlSafe(format!("SELECT CAST(({select}) AS BIGINT)"));
+        plain!(self, |c| sqlx::query_scalar(sql).fetch_one(c).await.unwrap())
+    }
+
+    pub(crate) async fn texts(&mut self, select: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(select.to_owned());
+        plain!(self, |c| sqlx::query_scalar(sql).fetch_all(c).await.unwrap())
+    }
+
+    pub(crate) async fn blobs(&mut self, select: &str) -> Vec<Vec<u8>> {
+        let sql = AssertSqlSafe(select.to_owned());
+        plain!(self, |c| sqlx::query_scalar(sql).fetch_all(c).await.unwrap())
+    }
+
+    /// Every row of every table, each as text with its bytes in hexadecimal.
+    pub(crate) async fn dump(&mut self) -> Vec<String> {
+        let mut dump = Vec::new();
+        for table in self.tables().await {
+            let select = match self {
+                Self::Sqlite(_) => {
+                    let columns = self
+                        .texts(&format!("SELECT name FROM pragma_table_info('{table}')"))
+                        .await;
+                    let quoted: Vec<String> = columns.iter().map(|name| format!("quote({name})")).collect();
+                    format!("SELECT '{table} ' || {} FROM {table}", quoted.join(" || ' ' || "))
+                }
+                Self::Postgres(_) => format!("SELECT '{table} ' || t::text FROM {table} t"),
+            };
+            dump.extend(self.texts(&select).await);
+        }
+        dump.sort();
+        dump
+    }
+
+    pub(crate) async fn tables(&mut self) -> Vec<String> {
+        let select = match self {
+            Self::Sqlite(_) => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
+            }
+            Self::Postgres(_) => {
+                "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+            }
+        };
+        self.texts(select).await
+    }
+}

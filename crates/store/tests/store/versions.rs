@@ -1,0 +1,83 @@
+//! Databases that are older or newer than the program.
+
+use tidemark_store::testing::{Engine, NOW, TestDatabase, master_key};
+use tidemark_store::{Error, OpenMode, Store};
+
+use crate::common::Tenant;
+use crate::plain::Plain;
+
+tidemark_store::on_both_databases! {
+    a_newer_schema_is_refused_unless_it_admits_this_program
+    an_older_schema_is_refused_as_it_is
+}
+
+async fn open(db: &TestDatabase, mode: OpenMode) -> Result<Store, Error> {
+    Store::open(db.url.clone(), master_key(), mode, NOW).await
+}
+
+/// As a program would leave it that knows 99 migrations.
+const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                     SELECT 99, 'newer', success, checksum, execution_time FROM _sqlx_migrations";
+
+async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabase) {
+    let tenant = Tenant::add(&db.open().await, "A").await;
+    let mut plain = Plain::open(&db).await;
+    plain.run(NEWER).await;
+    for mode in [OpenMode::Migrate, OpenMode::AsItIs] {
+        plain.run("UPDATE server SET admits = 99").await;
+        assert!(matches!(
+            open(&db, mode).await,
+            Err(Error::NewerSchema { found: 99, known: 1 })
+        ));
+        plain.run("UPDATE server SET admits = 1").await;
+        let store = open(&db, mode).await.unwrap();
+        assert!(
+            store
+                .requester("A")
+                .await
+                .unwrap()
+                .is_some_and(|found| found.requester_id == tenant.id)
+        );
+    }
+    assert_eq!(plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 2);
+}
+
+async fn an_older_schema_is_refused_as_it_is(db: TestDatabase) {
+    db.open().await;
+    Plain::open(&db).await.run("DELETE FROM _sqlx_migrations").await;
+    assert!(matches!(
+        open(&db, OpenMode::AsItIs).await,
+        Err(Error::OlderSchema { found: 0, known: 1 })
+    ));
+}
+
+/// The database claims to be older than it is, so that its migration fails, twice.
+#[tokio::test]
+async fn a_copy_is_kept_before_a_later_migration() {
+    let db = TestDatabase::create(Engine::Sqlite).await;
+    let store = db.open().await;
+    for name in ["A", "B"] {
+        Tenant::add(&store, name).await;
+        Plain::open(&db).await.run("DELETE FROM _sqlx_migrations").await;
+        let before = Plain::open(&db).await.dump().await;
+        let Err(error) = open(&db, OpenMode::Migrate).await else {
+            panic!("migrated twice")
+        };
+        assert!(matches!(error, Error::Migration(_)), "{error}");
+        assert_eq!(Plain::open(&db).await.dump().await, before);
+        let copy = TestDatabase {
+            url_text: format!("{}.schema-0", db.url_text),
+            ..TestDatabase::create(Engine::Sqlite).await
+        };
+        assert_eq!(Plain::open(&copy).await.dump().await, before);
+    }
+    let files = std::fs::read_dir(db.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert!(
+        files
+            .filter(|name| name.to_str().is_some_and(|name| name.contains("schema")))
+            .count()
+            == 1
+    );
+}
