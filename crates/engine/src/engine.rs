@@ -1,0 +1,118 @@
+//! The engine: a store, a provider, a clock and a seed, and what may be done with them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidemark_domain::check::LEASE;
+use tidemark_domain::clock::{Clock, Timestamp};
+use tidemark_domain::id::NodeId;
+use tidemark_domain::institution::Directory;
+use tidemark_domain::retry::RetryPolicy;
+use tidemark_providers::guard::Guard;
+use tidemark_store::Store;
+use tokio::sync::Notify;
+
+use crate::vault::Vault;
+
+/// What an operator may set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    pub retry: RetryPolicy,
+    /// How long a process keeps a check that it claimed.
+    pub lease: Duration,
+    /// How often to look for work that nobody announced: another node's, or a lost lease.
+    pub poll: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::SANDBOX,
+            lease: LEASE,
+            poll: Duration::from_secs(2),
+        }
+    }
+}
+
+/// One process's share in the work. Made once, and shared.
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) guard: Guard,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: Directory,
+    pub(crate) settings: Settings,
+    pub(crate) node_id: NodeId,
+    pub(crate) vault: Vault,
+    /// Told whenever this process stores work; one waiting permit is enough.
+    pub(crate) nudge: Notify,
+    pub(crate) turn: Mutex<Option<tidemark_domain::id::RequesterId>>,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl Engine {
+    /// `seed` decides every id and every spread of a retry: two engines on one database need different ones.
+    pub async fn new(
+        store: Store,
+        guard: Guard,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        seed: u64,
+    ) -> tidemark_store::Result<Self> {
+        let directory = store.directory().await?;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let node_id = NodeId::new(clock.now(), id_bits(&mut random));
+        Ok(Self {
+            store,
+            guard,
+            clock,
+            directory,
+            settings,
+            node_id,
+            vault: Vault::new(),
+            nudge: Notify::new(),
+            turn: Mutex::new(None),
+            random: Mutex::new(random),
+        })
+    }
+
+    /// For reading; writing is the engine's alone.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The names of the providers that checks go to.
+    pub fn providers(&self) -> Vec<&'static str> {
+        vec![self.guard.name()]
+    }
+
+    /// A new version 7 id of any kind: `engine.id(BatchId::new)`.
+    pub fn id<T>(&self, make: impl FnOnce(Timestamp, [u8; 10]) -> T) -> T {
+        make(self.now(), id_bits(&mut self.random()))
+    }
+
+    pub(crate) fn random_u64(&self) -> u64 {
+        self.random().u64(..)
+    }
+
+    pub(crate) fn lease_end(&self) -> Timestamp {
+        self.now().after(self.settings.lease)
+    }
+
+    fn random(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn id_bits(random: &mut fastrand::Rng) -> [u8; 10] {
+    let mut bits = [0; 10];
+    random.fill(&mut bits);
+    bits
+}

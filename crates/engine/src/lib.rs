@@ -1,0 +1,23 @@
+//! What happens: batches are submitted, checks run, results settle and are exported.
+//!
+//! This floor owns every transaction and every loop. It knows nothing of HTTP, and reads time and
+//! randomness only from what it was given, so that a test can run it on a manual clock with a seed.
+
+mod checks;
+mod engine;
+mod export;
+mod requesters;
+mod retention;
+mod runner;
+mod settle;
+mod stop;
+mod submit;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod vault;
+
+pub use engine::{Engine, Settings};
+pub use export::{Broken, Export, ExportRefused, ExportStream};
+pub use requesters::AdminError;
+pub use stop::{Phase, Stop, Stopper};
+pub use submit::{Origin, SubmitError, Submitted};

@@ -1,0 +1,42 @@
+//! Forgetting what is kept for a time only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::stop::{Phase, Stop};
+
+const EVERY: Duration = Duration::from_mins(10);
+/// Rows of one transaction, so that submissions never wait long for the lock.
+const AT_ONCE: u32 = 500;
+
+impl Engine {
+    /// Runs until `stop` begins to drain.
+    pub async fn run_retention(self: Arc<Self>, mut stop: Stop) {
+        while stop.phase() == Phase::Running {
+            if let Err(error) = self.forget_expired().await {
+                tracing::warn!(%error, "forgetting old idempotency entries failed");
+            }
+            tokio::select! {
+                () = self.clock.sleep_until(self.now().after(EVERY)) => {}
+                () = stop.reached(Phase::Draining) => {}
+            }
+        }
+    }
+
+    /// Forgets every submission whose time for replays is over; returns how many.
+    pub async fn forget_expired(&self) -> tidemark_store::Result<u64> {
+        let mut forgotten = 0;
+        loop {
+            let now = self.now();
+            let gone = self
+                .store
+                .write(move |tx| Box::pin(tx.forget_expired(now, AT_ONCE)))
+                .await?;
+            forgotten += gone;
+            if gone < u64::from(AT_ONCE) {
+                return Ok(forgotten);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Taking a batch in: once it is acknowledged, nothing loses it.
+
+use tidemark_domain::batch::NewBatch;
+use tidemark_domain::check::LEASE;
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::{BatchId, CheckId, RequestId};
+use tidemark_domain::limits::IDEMPOTENCY_HOURS;
+use tidemark_store::{AuditEntry, Caller, Error, Registration, Remembered, Replay, Submission};
+
+use crate::engine::Engine;
+
+/// Who sent a request, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub caller: Caller,
+    pub address: Option<String>,
+    pub request_id: RequestId,
+}
+
+/// What came of a submission. Both hold the reply's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    New(String),
+    /// It was sent before; this is the first reply.
+    Replayed(String),
+}
+
+/// Why nothing was submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The `Idempotency-Key` stands for another body.
+    #[error("the idempotency key was used with another body")]
+    OtherBody,
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// Set aside by the transaction when it finds the submission known, so that it rolls back.
+enum NotNew {
+    Known(Replay),
+    Failed(Error),
+}
+
+impl From<Error> for NotNew {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Engine {
+    /// The reply to a submission that was sent before, if it was.
+    pub async fn replay(&self, what: Remembered) -> Result<Option<Submitted>, SubmitError> {
+        self.store.replay(what, self.now()).await?.map(known).transpose()
+    }
+
+    /// Stores a batch durably. `reply` writes the text that answers it, which is kept for whoever sends the
+    /// same again; it gets the batch's id and the moment.
+    pub async fn submit(
+        &self,
+        origin: Origin,
+        batch: NewBatch,
+        what: Remembered,
+        reply: impl FnOnce(&NewBatch, BatchId, Timestamp) -> String + Send,
+    ) -> Result<Submitted, SubmitError> {
+        let (now, caller) = (self.now(), origin.caller);
+        let batch_id = self.id(BatchId::new);
+        let reply = reply(&batch, batch_id, now);
+        let keys = self.store.requester_keys(caller.requester_id).await?;
+        let lease_end = now.after(self.settings.lease.max(LEASE));
+        let owner = (caller.requester_id, batch_id);
+        let submission = Submission::seal(&keys, owner, &batch, (self.node_id, lease_end), now)?;
+        match self.store_batch(submission, origin, what, reply.clone()).await {
+            Ok(()) => {}
+            Err(NotNew::Known(replay)) => return known(replay),
+            // The commit may have reached the disk before the connection broke.
+            Err(NotNew::Failed(Error::CommitUnknown(error))) => {
+                match self.store.batch(caller.requester_id, batch_id).await? {
+                    Some(_) => {}
+                    None => return Err(Error::CommitUnknown(error).into()),
+                }
+            }
+            Err(NotNew::Failed(error)) => return Err(error.into()),
+        }
+        for authorizer in &batch.accepted {
+            if let Some(cvv) = &authorizer.cvv {
+                let id = CheckId {
+                    batch_id,
+                    row_no: authorizer.row_no,
+                };
+                self.vault.put((caller.requester_id, id), cvv, lease_end, now);
+            }
+        }
+        self.nudge.notify_one();
+        Ok(Submitted::New(reply))
+    }
+
+    async fn store_batch(
+        &self,
+        submission: Submission,
+        origin: Origin,
+        what: Remembered,
+        reply: String,
+    ) -> Result<(), NotNew> {
+        let (batch_id, now) = (submission.batch_id(), submission.submitted_at());
+        let audit_id = self.id(RequestId::new).uuid();
+        let entry = AuditEntry {
+            requester_id: Some(origin.caller.requester_id),
+            actor: format!("api_key:{}", origin.caller.api_key_id),
+            action: "batch.submit",
+            object: batch_id.to_string(),
+            address: origin.address,
+            request_id: Some(origin.request_id),
+        };
+        let expires_at = now.after(std::time::Duration::from_hours(IDEMPOTENCY_HOURS));
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    match tx.register(&what, batch_id, &reply, (now, expires_at)).await? {
+                        Registration::Known(replay) => return Err(NotNew::Known(replay)),
+                        Registration::New => {}
+                    }
+                    tx.add_batch(&submission).await?;
+                    Ok(tx.audit(audit_id, &entry, now).await?)
+                })
+            })
+            .await
+    }
+}
+
+fn known(replay: Replay) -> Result<Submitted, SubmitError> {
+    if replay.same_body {
+        Ok(Submitted::Replayed(replay.reply))
+    } else {
+        Err(SubmitError::OtherBody)
+    }
+}

@@ -1,0 +1,61 @@
+//! Driving the engine on a manual clock.
+
+use std::sync::Arc;
+
+use futures_util::future::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tidemark_domain::clock::ManualClock;
+use tidemark_store::{ClaimedCheck, Result};
+
+use crate::checks::Finished;
+use crate::engine::Engine;
+
+/// Runs every check to its end, moving the clock to whatever comes next: an answer, a retry, the end of
+/// a lost lease. Afterwards nothing is due.
+pub async fn run_until_idle(engine: &Engine, clock: &ManualClock) -> Result<()> {
+    loop {
+        while step(engine, clock).await? > 0 {}
+        match engine.store.next_check_due().await? {
+            None => return Ok(()),
+            // The rate limit may be what holds a due check back.
+            Some(due) => clock.advance_to(due.max(engine.guard.next_permit_at())),
+        }
+    }
+}
+
+/// Claims what is due, calls it and settles it; returns how many checks that were.
+pub async fn step(engine: &Engine, clock: &ManualClock) -> Result<usize> {
+    let called = call(engine, clock, claim(engine).await?);
+    let done = called.0.len();
+    settle(engine, called).await?;
+    Ok(done)
+}
+
+/// The first part of a step. Whoever drops what it returns leaves checks as a crash does: leased and lost.
+pub async fn claim(engine: &Engine) -> Result<Vec<ClaimedCheck>> {
+    engine.claim(engine.guard.concurrent()).await
+}
+
+/// Answers that are not written down yet.
+#[derive(Clone)]
+pub struct Called(Arc<[Finished]>);
+
+/// The second part of a step. Moves the clock on while all calls sleep.
+pub fn call(engine: &Engine, clock: &ManualClock, claimed: Vec<ClaimedCheck>) -> Called {
+    let mut calls: FuturesUnordered<_> = claimed.into_iter().map(|claimed| engine.call(claimed)).collect();
+    let mut finished = Vec::with_capacity(calls.len());
+    // Calls wait for nothing but the clock, so one that is not ready sleeps.
+    loop {
+        match calls.next().now_or_never() {
+            Some(Some(call)) => finished.push(call),
+            Some(None) => return Called(finished.into()),
+            None => clock.advance_to(clock.next_wake().unwrap_or_else(|| engine.now())),
+        }
+    }
+}
+
+/// The last part of a step: how many results it recorded, and how many claims had been overtaken.
+pub async fn settle(engine: &Engine, called: Called) -> Result<(usize, usize)> {
+    let settled = engine.settle(called.0).await?;
+    Ok((settled.recorded, settled.stale))
+}

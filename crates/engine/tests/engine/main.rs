@@ -1,0 +1,27 @@
+//! What the engine promises, on a clock that the tests move, on both databases.
+#![allow(clippy::unwrap_used, reason = "a test whose preparation fails has failed")]
+
+mod admin;
+mod builder;
+mod corruption;
+mod cvv;
+mod export;
+mod export_breaks;
+mod export_columns;
+mod exported;
+mod fairness;
+mod faults;
+mod idempotency;
+mod leases;
+mod lost_answer;
+mod plain;
+mod providers;
+mod retention;
+mod retries;
+mod rivals;
+mod rows;
+mod runner;
+mod sandbox;
+mod simulation;
+mod stopping;
+mod submit;

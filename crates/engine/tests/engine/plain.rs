@@ -1,0 +1,173 @@
+//! The database past the store, and what must hold in it.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, SqliteConnection};
+use tidemark_store::testing::{Engine, TestDatabase};
+use uuid::Uuid;
+
+/// A connection past the store.
+pub(crate) enum Plain {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+macro_rules! plain {
+    ($plain:expr, |$c:ident| $body:expr) => {
+        match $plain {
+            Plain::Sqlite($c) => $body,
+            Plain::Postgres($c) => $body,
+        }
+    };
+}
+
+impl Plain {
+    pub(crate) async fn open(db: &TestDatabase) -> Self {
+        match db.engine {
+            Engine::Sqlite => {
+                let options: SqliteConnectOptions = db.url_text.parse().unwrap();
+                Self::Sqlite(options.disable_statement_logging().connect().await.unwrap())
+            }
+            Engine::Postgres => {
+                let options: PgConnectOptions = db.url_text.parse().unwrap();
+                Self::Postgres(options.disable_statement_logging().connect().await.unwrap())
+            }
+        }
+    }
+
+    /// How an id is written in a statement.
+    pub(crate) fn id(&self, id: Uuid) -> String {
+        match self {
+            Self::Sqlite(_) => format!("x'{}'", id.simple()),
+            Self::Postgres(_) => format!("'{id}'::uuid"),
+        }
+    }
+
+    /// Runs a statement and tells how many rows it changed.
+    pub(crate) async fn run(&mut self, sql: &str) -> u64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        plain!(self, |c| sqlx::query(sql)
+            .execute(c)
+            .await
+            .unwrap()
+            .rows_affected())
+    }
+
+    /// The one number that a SELECT gives.
+    pub(crate) async fn number(&mut self, select: &str) -> i64 {
+        let sql = AssertSqlSafe(format!("SELECT CAST(({select}) AS BIGINT)"));
+        plain!(self, |c| sqlx::query_scalar(sql).fetch_one(c).await.unwrap())
+    }
+
+    pub(crate) async fn texts(&mut self, select: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(select.to_owned());
+        plain!(self, |c| sqlx::query_scalar(sql).fetch_all(c).await.unwrap())
+    }
+
+    /// Every value of every column that holds bytes or text, as bytes.
+    pub(crate) async fn values(&mut self) -> Vec<Vec<u8>> {
+        let columns = match self {
+            Self::Sqlite(_) => {
+                "SELECT 'SELECT CAST(' || c.name || ' AS BLOB) FROM ' || t.name || ' WHERE ' || c.name || ' IS NOT NULL' \
+                 FROM sqlite_master t, pragma_table_info(t.name) c \
+                 WHERE t.type = 'table' AND c.type IN ('BLOB', 'TEXT')"
+            }
+            Self::Postgres(_) => {
+                "SELECT CASE data_type WHEN 'bytea' THEN 'SELECT ' || column_name \
+                 ELSE 'SELECT convert_to(' || column_name || ', ''UTF8'')' END \
+                 || ' FROM ' || table_name || ' WHERE ' || column_name || ' IS NOT NULL' \
+                 FROM information_schema.columns WHERE table_schema = 'public' AND data_type IN ('bytea', 'text')"
+            }
+        };
+        let mut values: Vec<Vec<u8>> = Vec::new();
+        for select in self.texts(columns).await {
+            let sql = AssertSqlSafe(select);
+            values.extend(plain!(self, |c| {
+                sqlx::query_scalar::<_, Vec<u8>>(sql).fetch_all(c).await.unwrap()
+            }));
+        }
+        values
+    }
+}
+
+/// What holds at every moment, and the SELECT that counts the exceptions.
+const ALWAYS: [(&str, &str); 10] = [
+    (
+        "results are numbered 1, 2, 3 … within their batch (I2)",
+        "SELECT COUNT(*) FROM (SELECT batch_id FROM checks GROUP BY batch_id \
+         HAVING COUNT(recorded_no) <> COUNT(DISTINCT recorded_no) \
+         OR COUNT(recorded_no) <> COALESCE(MAX(recorded_no), 0) OR COALESCE(MIN(recorded_no), 1) <> 1) v",
+    ),
+    (
+        "a batch has as many checks as it accepted (I1)",
+        "SELECT COUNT(*) FROM batches b WHERE b.total_authorizers <> \
+         (SELECT COUNT(*) FROM checks c WHERE c.batch_id = b.batch_id)",
+    ),
+    (
+        "a batch's counters are what its rows add up to (I4)",
+        "SELECT COUNT(*) FROM batches b JOIN (SELECT batch_id, COUNT(recorded_no) AS n, \
+         COUNT(CASE WHEN outcome = 1 THEN 1 END) AS success, \
+         COUNT(CASE WHEN outcome BETWEEN 2 AND 5 THEN 1 END) AS no_match, \
+         COUNT(CASE WHEN outcome = 6 THEN 1 END) AS closed, \
+         COUNT(CASE WHEN outcome IN (7, 8) THEN 1 END) AS unsupported, \
+         COUNT(CASE WHEN outcome = 9 THEN 1 END) AS failed, \
+         COUNT(CASE WHEN outcome = 10 THEN 1 END) AS retry, \
+         COUNT(CASE WHEN outcome = 11 THEN 1 END) AS broken \
+         FROM checks GROUP BY batch_id) c ON c.batch_id = b.batch_id \
+         WHERE b.total_processed <> n OR b.success_count <> success OR b.no_match_count <> no_match \
+         OR b.account_closed_count <> closed OR b.bank_unsupported_count <> unsupported \
+         OR b.retrieval_failed_count <> failed OR b.retry_limit_count <> retry \
+         OR b.processing_error_count <> broken",
+    ),
+    (
+        "a completed batch has one event of it, and no other has any (I3)",
+        "SELECT COUNT(*) FROM batches b WHERE (SELECT COUNT(*) FROM events e WHERE e.batch_id = b.batch_id \
+         AND e.kind = 1) <> CASE WHEN b.completed_at IS NULL THEN 0 ELSE 1 END",
+    ),
+    (
+        "an event is delivered where its batch names a webhook, and only there (I3)",
+        "SELECT COUNT(*) FROM events e JOIN batches b ON b.batch_id = e.batch_id WHERE \
+         (SELECT COUNT(*) FROM deliveries d WHERE d.event_id = e.event_id) \
+         <> CASE WHEN b.webhook_url IS NULL THEN 0 ELSE 1 END",
+    ),
+    (
+        "what the provider is told is kept until there is a result, and no longer",
+        "SELECT COUNT(*) FROM checks c WHERE (c.recorded_no IS NULL) <> EXISTS \
+         (SELECT 1 FROM check_requests r WHERE r.batch_id = c.batch_id AND r.row_no = c.row_no)",
+    ),
+    (
+        "what exports show is there for every check",
+        "SELECT COUNT(*) FROM checks c WHERE NOT EXISTS \
+         (SELECT 1 FROM check_shown s WHERE s.batch_id = c.batch_id AND s.row_no = c.row_no)",
+    ),
+    (
+        "every row of a batch is its requester's (I5)",
+        "SELECT COUNT(*) FROM batches b JOIN (SELECT batch_id, requester_id FROM checks \
+         UNION ALL SELECT batch_id, requester_id FROM check_requests \
+         UNION ALL SELECT batch_id, requester_id FROM check_shown \
+         UNION ALL SELECT batch_id, requester_id FROM key_sets \
+         UNION ALL SELECT batch_id, requester_id FROM idempotency \
+         UNION ALL SELECT batch_id, requester_id FROM events \
+         UNION ALL SELECT e.batch_id, d.requester_id FROM deliveries d JOIN events e ON e.event_id = d.event_id) r \
+         ON r.batch_id = b.batch_id WHERE r.requester_id <> b.requester_id",
+    ),
+    (
+        "a result comes after its batch",
+        "SELECT COUNT(*) FROM checks c JOIN batches b ON b.batch_id = c.batch_id \
+         WHERE c.recorded_at < b.submitted_at",
+    ),
+    (
+        "a submission is in the audit trail once",
+        "SELECT ABS((SELECT COUNT(*) FROM batches) - (SELECT COUNT(DISTINCT object) FROM audit \
+         WHERE action = 'batch.submit')) + (SELECT COUNT(*) - COUNT(DISTINCT object) FROM audit \
+         WHERE action = 'batch.submit')",
+    ),
+];
+
+/// Asserts what must hold at every moment.
+pub(crate) async fn assert_invariants(db: &TestDatabase) {
+    let mut plain = Plain::open(db).await;
+    for (promise, exceptions) in ALWAYS {
+        assert_eq!(plain.number(exceptions).await, 0, "exceptions to: {promise}");
+    }
+}
