@@ -1,0 +1,270 @@
+//! `/v1/balance_requests`: submitting batches, and seeing where they stand.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse as _, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::value::to_value;
+use tidemark_domain::authorizer::Rules;
+use tidemark_domain::batch::{BatchStatus, FailedAuthorizer, NewBatch, Refused};
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::id::BatchId;
+use tidemark_domain::limits::MAX_IDEMPOTENCY_KEY_CHARS;
+use tidemark_domain::outcome::Status;
+use tidemark_engine::{Origin, Submitted};
+use tidemark_store::{BatchPosition, Caller, Endpoint, Remembered};
+use uuid::Uuid;
+
+use super::Api;
+use super::address::Source;
+use super::errors::{ApiError, Code};
+use super::page_token::List;
+use super::query::{Query, batch_id};
+use super::{submission, upload};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+#[derive(Serialize)]
+struct SubmitReply {
+    batch_id: String,
+    submitted_at: String,
+    message: &'static str,
+    failed_authorizers: Vec<FailedRow>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FailedRow {
+    authorizer_unique_id: Option<String>,
+    error: String,
+    account_type: Option<&'static str>,
+    row_number: i32,
+    errors: Vec<FieldFault>,
+}
+
+#[derive(Serialize)]
+struct FieldFault {
+    field: String,
+    code: &'static str,
+    message: String,
+}
+
+impl From<&FailedAuthorizer> for FailedRow {
+    fn from(failed: &FailedAuthorizer) -> Self {
+        let fault = |fault: &tidemark_domain::fault::Fault| FieldFault {
+            field: fault.field.clone(),
+            code: fault.code.as_str(),
+            message: fault.message.clone(),
+        };
+        Self {
+            authorizer_unique_id: failed.authorizer_unique_id.as_deref().map(str::to_owned),
+            error: failed.error(),
+            account_type: failed.account_type.map(|kind| kind.as_str()),
+            row_number: failed.row_number,
+            errors: failed.faults.iter().map(fault).collect(),
+        }
+    }
+}
+
+/// `POST /v1/balance_requests`: 201 once the batch is durable.
+pub(crate) async fn submit(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Extension(source): Extension<Source>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let body = upload::json_body(&headers, body, api.engine.clock()).await?;
+    let key = idempotency_key(&headers)?;
+    let keys = api.engine.store().requester_keys(caller.requester_id).await?;
+    let what = Remembered::new(&keys, caller.requester_id, Endpoint::JsonSubmission, key, &body);
+    if let Some(known) = api.engine.replay(what).await? {
+        return Ok(answer(known));
+    }
+    let rules = Rules {
+        cards: caller.cards,
+        now: api.engine.now(),
+    };
+    let batch = NewBatch::read(&submission::read(&body)?, rules).map_err(refused)?;
+    let origin = Origin {
+        caller,
+        address: Some(source.address.to_string()),
+        request_id: source.request_id,
+    };
+    Ok(answer(api.engine.submit(origin, batch, what, reply).await?))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let wrong = || {
+        ApiError::bad_request(
+            "The Idempotency-Key must be one header of 1 to 255 printable ASCII characters.",
+        )
+    };
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let key = value.to_str().map_err(|_| wrong())?.trim();
+    let valid = (1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len()) && values.next().is_none();
+    if valid { Ok(Some(key)) } else { Err(wrong()) }
+}
+
+fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp) -> String {
+    let mut warnings = batch.warnings.clone();
+    if batch.webhook_url.is_some() {
+        warnings.push(
+            "This version records events for webhook_url and does not deliver them yet; ask for the batch's status \
+             instead."
+                .to_owned(),
+        );
+    }
+    let reply = SubmitReply {
+        batch_id: batch_id.to_string(),
+        submitted_at: submitted_at.rfc3339().to_string(),
+        message: "Batch has been successfully submitted and is pending processing.",
+        failed_authorizers: batch.failed.iter().map(FailedRow::from).collect(),
+        warnings,
+    };
+    serde_json::to_string(&reply).unwrap_or_default()
+}
+
+fn answer(submitted: Submitted) -> Response {
+    let (text, replayed) = match submitted {
+        Submitted::New(text) => (text, false),
+        Submitted::Replayed(text) => (text, true),
+    };
+    let mut response = (StatusCode::CREATED, [(CONTENT_TYPE, "application/json")], text).into_response();
+    if replayed {
+        response
+            .headers_mut()
+            .insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn refused(refused: Refused) -> ApiError {
+    match refused {
+        Refused::NoAuthorizers => ApiError::bad_request("authorizers is empty; send 1 to 1,000 authorizers."),
+        Refused::TooManyAuthorizers(count) => submission::too_many(count),
+        Refused::WebhookUrl(invalid) => ApiError::bad_request(format!("webhook_url {}.", invalid.0)),
+        Refused::AllFailed(failed) => {
+            let rows: Vec<FailedRow> = failed.iter().map(FailedRow::from).collect();
+            let details = serde_json::json!({"failed_authorizers": to_value(rows).unwrap_or_default()});
+            let message = "None of the authorizers is valid, so no batch was made.";
+            ApiError::new(Code::ValidationFailed, message).with_details(details)
+        }
+    }
+}
+
+/// Where a batch stands, as clients see it.
+#[derive(Serialize)]
+struct BatchView {
+    batch_id: String,
+    status: &'static str,
+    submitted_at: String,
+    completed_at: Option<String>,
+    total_authorizers: i32,
+    total_processed: i32,
+    statuses: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<&BatchStatus> for BatchView {
+    fn from(batch: &BatchStatus) -> Self {
+        let counts = Status::ALL
+            .iter()
+            .zip(batch.counts)
+            .filter(|(_, count)| *count > 0);
+        Self {
+            batch_id: batch.batch_id.to_string(),
+            status: batch.state(),
+            submitted_at: batch.submitted_at.rfc3339().to_string(),
+            completed_at: batch.completed_at.map(|at| at.rfc3339().to_string()),
+            total_authorizers: batch.total_authorizers,
+            total_processed: batch.total_processed,
+            statuses: counts
+                .map(|(status, count)| (status.as_str().to_owned(), count.into()))
+                .collect(),
+        }
+    }
+}
+
+/// `GET /v1/balance_requests/{batch_id}`.
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = batch_id(&id, "The batch id in the path")?;
+    let batch = api
+        .engine
+        .store()
+        .batch(caller.requester_id, id)
+        .await?
+        .ok_or_else(ApiError::forbidden)?;
+    Ok(axum::Json(BatchView::from(&batch)).into_response())
+}
+
+#[derive(Serialize)]
+struct BatchPage {
+    batches: Vec<BatchView>,
+    has_more: bool,
+    next_page_token: Option<String>,
+}
+
+/// A position in the list: the time and the id of the last batch shown.
+const POSITION_LEN: usize = 8 + 16;
+
+/// `GET /v1/balance_requests`, newest first.
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = Query::parse(query.as_deref());
+    let limit = query.limit(100)?;
+    let keys = api.engine.store().requester_keys(caller.requester_id).await?;
+    let list = List {
+        kind: "batches",
+        id: &[],
+    };
+    let after = match query.page_token()? {
+        None => None,
+        Some(token) => Some(read_position(list.position::<POSITION_LEN>(&keys, token)?)),
+    };
+    // One more than asked for tells whether there are more.
+    let mut batches = api
+        .engine
+        .store()
+        .batches(caller.requester_id, after, limit + 1)
+        .await?;
+    let has_more = batches.len() > limit as usize;
+    batches.truncate(limit as usize);
+    let last = batches.last().filter(|_| has_more);
+    let page = BatchPage {
+        next_page_token: last.map(|last| list.token(&keys, &position(last))),
+        batches: batches.iter().map(BatchView::from).collect(),
+        has_more,
+    };
+    Ok(axum::Json(page).into_response())
+}
+
+fn position(batch: &BatchStatus) -> [u8; POSITION_LEN] {
+    let mut bytes = [0; POSITION_LEN];
+    bytes[..8].copy_from_slice(&batch.submitted_at.as_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(batch.batch_id.uuid().as_bytes());
+    bytes
+}
+
+fn read_position(bytes: [u8; POSITION_LEN]) -> BatchPosition {
+    let (mut at, mut id) = ([0; 8], [0; 16]);
+    at.copy_from_slice(&bytes[..8]);
+    id.copy_from_slice(&bytes[8..]);
+    BatchPosition {
+        submitted_at: Timestamp::from_micros(i64::from_be_bytes(at)),
+        batch_id: BatchId::from_uuid(Uuid::from_bytes(id)),
+    }
+}

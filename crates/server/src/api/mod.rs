@@ -1,0 +1,71 @@
+//! The HTTP API: every route on this page, one noun one file.
+//!
+//! Handlers translate: from a request to a call of the engine or the store, and from its answer to the
+//! wire. They hold no rule of the business.
+
+mod address;
+mod auth;
+mod balance_requests;
+mod balances;
+mod balances_csv;
+mod errors;
+mod health;
+mod json;
+mod layers;
+mod page_token;
+mod query;
+mod submission;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use ipnet::IpNet;
+use tidemark_engine::{Engine, Stop};
+
+pub use address::Transport;
+pub use errors::{ApiError, Code, ErrorContext};
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct Api {
+    pub engine: Arc<Engine>,
+    pub stop: Stop,
+    /// Where clients reach the server, without a slash at its end.
+    pub public_url: Arc<str>,
+    pub trusted_proxies: Arc<[IpNet]>,
+}
+
+/// The whole API as one service. Layers run from the last one named to the first: request id and envelope,
+/// limits, transport, authentication, then the route.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route(
+            "/v1/balance_requests",
+            get(balance_requests::list).post(balance_requests::submit),
+        )
+        .route("/v1/balance_requests/{batch_id}", get(balance_requests::show))
+        .route("/v1/balances", get(balances::page))
+        .route("/v1/balances/csv", get(balances_csv::export))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(errors::not_found)
+        .method_not_allowed_fallback(errors::method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), auth::authenticate))
+        .layer(from_fn_with_state(api.clone(), address::check_transport))
+        .layer(from_fn(layers::limit_head))
+        .layer(from_fn_with_state(api.clone(), layers::frame))
+        .with_state(api)
+}
+
+/// Paths that need no key.
+pub(crate) fn is_keyless(path: &str) -> bool {
+    is_health(path)
+}
+
+/// Paths that a load balancer asks, also without TLS.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}

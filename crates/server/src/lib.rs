@@ -1,0 +1,11 @@
+//! Tidemark's outermost floor: the HTTP API, the command line, configuration, and the one place that puts
+//! everything together ([`wire`]). It decides nothing about balances; that is the engine's.
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod files;
+pub mod listener;
+pub mod logging;
+pub mod wire;

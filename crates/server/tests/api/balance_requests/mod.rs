@@ -1,0 +1,5 @@
+//! `/v1/balance_requests`.
+
+mod get;
+mod idempotency;
+mod post;

@@ -1,0 +1,5 @@
+//! `/v1/balances`.
+
+mod csv;
+mod cuts;
+mod get;

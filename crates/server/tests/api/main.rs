@@ -1,0 +1,10 @@
+//! The HTTP API as a client sees it: real sockets, real TLS, both databases. The tree of files is the tree
+//! of URLs.
+#![allow(clippy::unwrap_used, reason = "a test without its server fails")]
+
+mod balance_requests;
+mod balances;
+mod everywhere;
+mod health;
+mod proxies;
+mod support;

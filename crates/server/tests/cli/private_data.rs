@@ -1,0 +1,91 @@
+//! No private value lies in the clear in any file of the server: database, write-ahead log, log.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Said, Serving, completed, sample};
+
+/// Every private text of the sample that is long enough to be told from chance, with the forms it may take.
+fn canaries(rows: &[Value]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut add = |text: &str| {
+        if text.chars().count() >= 6 {
+            found.insert(text.to_owned());
+        }
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        if digits.len() >= 9 {
+            found.insert(digits);
+        }
+    };
+    for row in rows {
+        for (field, value) in row.as_object().unwrap() {
+            match (field.as_str(), value) {
+                // Institutions and their numbers are public.
+                ("routing_number", _) => {}
+                (_, Value::String(text)) => add(text),
+                (_, Value::Object(parts)) => parts.iter().for_each(|(key, value)| {
+                    if field == "metadata" {
+                        add(key);
+                    }
+                    value.as_str().into_iter().for_each(&mut add);
+                }),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Names of files below `folder` that hold any of the canaries.
+fn leaks(folder: &Path, canaries: &BTreeSet<String>) -> Vec<String> {
+    let mut leaks = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            leaks.extend(self::leaks(&path, canaries));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        for canary in canaries {
+            if memchr::memmem::find(&bytes, canary.as_bytes()).is_some() {
+                leaks.push(format!("{canary} in {}", path.display()));
+            }
+        }
+    }
+    leaks
+}
+
+#[test]
+fn nothing_private_is_found_in_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    // The most talkative log must not tell either.
+    let mut serving = Serving::start_with(folder.path(), |command| {
+        command.env("RUST_LOG", "debug");
+    });
+    let key = serving.key();
+    let text = std::fs::read_to_string(sample()).unwrap();
+    let body: Value = serde_json::from_str(&text).unwrap();
+    let rows = body["authorizers"].as_array().unwrap();
+    let mut canaries = canaries(rows);
+    assert!(canaries.len() > 800, "{}", canaries.len());
+    canaries.insert(key.clone());
+    let reply = Said::by(serving.client(&key).args(["submit", "--json"]).arg(sample()))
+        .done()
+        .json();
+    let id = reply["batch_id"].as_str().unwrap();
+    assert_eq!(leaks(folder.path(), &canaries), [""; 0], "while checks run");
+    completed(&serving, &key, id);
+    let target = tempfile::tempdir().unwrap();
+    let file = target.path().join("out.csv");
+    Said::by(serving.client(&key).args(["export", id, "-o"]).arg(&file)).done();
+    assert_eq!(leaks(folder.path(), &canaries), [""; 0], "after the export");
+    // A kill leaves the write-ahead log as it is.
+    serving.signal("KILL");
+    serving.ended();
+    assert!(serving.data_dir.join("tidemark.db-wal").metadata().unwrap().len() > 0);
+    assert_eq!(leaks(folder.path(), &canaries), [""; 0], "after a kill");
+    // The canaries are real: they are where they belong.
+    assert!(leaks(target.path(), &canaries).len() > 100);
+}

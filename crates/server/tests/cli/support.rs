@@ -1,0 +1,169 @@
+//! Running the binary.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The binary, without any setting of the surroundings.
+pub(crate) fn tidemark() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+    command.env_clear().env("NO_COLOR", "1");
+    command
+}
+
+/// What a command said and how it ended.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    pub(crate) fn by(command: &mut Command) -> Self {
+        Self::of(command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The one line of JSON that `--json` promises.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(
+            self.stdout.lines().count(),
+            1,
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A running `tidemark serve`, killed when dropped.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) data_dir: PathBuf,
+    /// Everything that it logs.
+    pub(crate) log: PathBuf,
+}
+
+impl Serving {
+    pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, |_| {})
+    }
+
+    pub(crate) fn start_with(folder: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let (data_dir, log) = (folder.join("data"), folder.join("log"));
+        let mut command = tidemark();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&data_dir);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap());
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line.trim_end().strip_prefix("listening on ").map(str::to_owned);
+        let url = url.unwrap_or_else(|| panic!("{line}{}", std::fs::read_to_string(&log).unwrap()));
+        Self {
+            child,
+            url,
+            data_dir,
+            log,
+        }
+    }
+
+    /// A command on the server's own database.
+    pub(crate) fn admin(&self, args: &[&str]) -> Said {
+        Said::by(tidemark().args(args).arg("--data-dir").arg(&self.data_dir))
+    }
+
+    /// A new requester's key.
+    pub(crate) fn key(&self) -> String {
+        self.admin(&["requester", "add", "Lender", "--json"]).done();
+        let key = self
+            .admin(&["key", "create", "--requester", "Lender", "--json"])
+            .done()
+            .json();
+        key["api_key"].as_str().unwrap().to_owned()
+    }
+
+    /// A command that talks to the server.
+    pub(crate) fn client(&self, key: &str) -> Command {
+        let mut command = tidemark();
+        command
+            .env("TIDEMARK_URL", &self.url)
+            .env("TIDEMARK_API_KEY", key);
+        command.env("TIDEMARK_CA", self.data_dir.join("tls/cert.pem"));
+        command
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end and returns the exit code; -1 where a signal ended it.
+    pub(crate) fn ended(&mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until a batch is complete and returns its counts by status.
+pub(crate) fn completed(serving: &Serving, key: &str, batch_id: &str) -> Value {
+    let url = format!("{}/v1/balance_requests/{batch_id}", serving.url);
+    for _ in 0..600 {
+        let said = Said::by(
+            Command::new("curl")
+                .args(["--silent", "--show-error", "--fail", "--cacert"])
+                .arg(serving.data_dir.join("tls/cert.pem"))
+                .args(["--header", &format!("Authorization: Bearer {key}"), &url]),
+        );
+        let batch: Value = serde_json::from_str(&said.done().stdout).unwrap();
+        if batch["status"] == "COMPLETED" {
+            return batch["statuses"].clone();
+        }
+        // curl has no way to wait for a change, and neither has the API.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "another process is waited for, in real time"
+        )]
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("batch {batch_id} does not complete");
+}
+
+/// The sample that newcomers and the demo use.
+pub(crate) fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/authorizers.json")
+}
