@@ -213,7 +213,7 @@ impl Store {
                     let keys = reader
                         .keyring
                         .clone()
-                        .for_read(&mut reader.conn, claim.requester_id)
+                        .keys(&mut reader.conn, claim.requester_id)
                         .await;
                     let row = rows.remove(&claim.id);
                     let request = keys.and_then(|keys| {

@@ -56,7 +56,7 @@ impl Tx {
         let keys = self
             .keyring
             .clone()
-            .for_write(&mut self.conn, event.requester_id)
+            .keys(&mut self.conn, event.requester_id)
             .await?;
         let url = keys
             .open(Purpose::WebhookUrl, batch.as_bytes(), &sealed)

@@ -103,7 +103,7 @@ impl Tx {
         let keys = self
             .keyring
             .clone()
-            .for_write(&mut self.conn, what.requester_id)
+            .keys(&mut self.conn, what.requester_id)
             .await?;
         let sealed = keys.seal(Purpose::IdempotentReply, &what.place(), reply.as_bytes().to_vec())?;
         let claimed = on!(&mut self.conn, |c| sqlx::query(CLAIM)
@@ -184,7 +184,7 @@ impl Store {
                 let keys = reader
                     .keyring
                     .clone()
-                    .for_read(&mut reader.conn, what.requester_id)
+                    .keys(&mut reader.conn, what.requester_id)
                     .await?;
                 row.filter(|(_, _, expires_at)| *expires_at > now.as_micros())
                     .map(|row| read_replay(&keys, &what, row))

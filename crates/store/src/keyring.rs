@@ -1,14 +1,16 @@
 //! The requesters' data keys, unwrapped once and kept in memory.
 
 use std::collections::HashMap;
+use std::ops::DerefMut;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
+use sqlx::{PgConnection, SqliteConnection};
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::RequesterId;
 use zeroize::Zeroizing;
 
-use crate::backend::{ReadConn, WriteConn, on};
+use crate::backend::{OnEngine, WriteConn, on};
 use crate::error::{Error, Result};
 use crate::sealing::{Digest, MasterKey, Purpose, SealingKey, Unopenable, key_no, random};
 
@@ -75,34 +77,22 @@ impl Keyring {
         }
     }
 
-    pub(crate) async fn for_read(
+    /// The requester's keys, read over this connection where they are not known yet.
+    pub(crate) async fn keys<S, P>(
         &self,
-        conn: &mut ReadConn,
+        conn: &mut OnEngine<S, P>,
         requester_id: RequesterId,
-    ) -> Result<Arc<RequesterKeys>> {
-        match self.known(requester_id) {
-            Some(keys) => Ok(keys),
-            None => {
-                let id = requester_id.uuid();
-                let rows = on!(conn, |c| sqlx::query_as(SELECT).bind(id).fetch_all(c).await)?;
-                self.learn(requester_id, rows)
-            }
+    ) -> Result<Arc<RequesterKeys>>
+    where
+        S: DerefMut<Target = SqliteConnection>,
+        P: DerefMut<Target = PgConnection>,
+    {
+        if let Some(keys) = self.known(requester_id) {
+            return Ok(keys);
         }
-    }
-
-    pub(crate) async fn for_write(
-        &self,
-        conn: &mut WriteConn,
-        requester_id: RequesterId,
-    ) -> Result<Arc<RequesterKeys>> {
-        match self.known(requester_id) {
-            Some(keys) => Ok(keys),
-            None => {
-                let id = requester_id.uuid();
-                let rows = on!(conn, |c| sqlx::query_as(SELECT).bind(id).fetch_all(c).await)?;
-                self.learn(requester_id, rows)
-            }
-        }
+        let id = requester_id.uuid();
+        let rows = on!(conn, |c| sqlx::query_as(SELECT).bind(id).fetch_all(c).await)?;
+        self.learn(requester_id, rows)
     }
 
     /// The keys, where they were opened before.

@@ -117,13 +117,7 @@ impl Store {
             return Ok(keys);
         }
         self.read(move |reader| {
-            Box::pin(async move {
-                reader
-                    .keyring
-                    .clone()
-                    .for_read(&mut reader.conn, requester_id)
-                    .await
-            })
+            Box::pin(async move { reader.keyring.clone().keys(&mut reader.conn, requester_id).await })
         })
         .await
     }

@@ -154,7 +154,7 @@ impl Store {
                 let keys = reader
                     .keyring
                     .clone()
-                    .for_read(&mut reader.conn, requester_id)
+                    .keys(&mut reader.conn, requester_id)
                     .await?;
                 let rows = rows.into_iter().map(|row| {
                     let id = CheckId {
@@ -202,7 +202,7 @@ impl Store {
                 let keys = reader
                     .keyring
                     .clone()
-                    .for_read(&mut reader.conn, requester_id)
+                    .keys(&mut reader.conn, requester_id)
                     .await?;
                 let mut found = HashMap::with_capacity(rows.len());
                 for (id, recorded, total, creator) in rows {
@@ -279,7 +279,7 @@ impl Store {
                 let keyring = reader
                     .keyring
                     .clone()
-                    .for_read(&mut reader.conn, requester_id)
+                    .keys(&mut reader.conn, requester_id)
                     .await?;
                 let rows = rows.into_iter().map(|row| {
                     let id = CheckId {
@@ -340,11 +340,7 @@ impl Reader {
             .bind(batch_id.uuid())
             .fetch_all(c)
             .await)?;
-        let keys = self
-            .keyring
-            .clone()
-            .for_read(&mut self.conn, requester_id)
-            .await?;
+        let keys = self.keyring.clone().keys(&mut self.conn, requester_id).await?;
         rows.into_iter()
             .map(|(no, sealed)| {
                 let corrupt = || Error::corrupt("key_sets", "keys", format!("{batch_id}/{no}"));

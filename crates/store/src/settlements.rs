@@ -179,7 +179,7 @@ impl Tx {
             let keys = self
                 .keyring
                 .clone()
-                .for_write(&mut self.conn, check.claim.requester_id)
+                .keys(&mut self.conn, check.claim.requester_id)
                 .await?;
             let plain = check
                 .ticket

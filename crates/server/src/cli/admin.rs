@@ -18,10 +18,7 @@ use crate::wire;
 
 /// Which database, and the key that opens it.
 #[derive(Args)]
-pub(crate) struct ServerSideArgs {
-    /// Data folder of the server
-    #[arg(long, value_name = "DIR", required_unless_present = "database_url")]
-    data_dir: Option<PathBuf>,
+pub(crate) struct DatabaseArgs {
     /// sqlite://PATH or postgres://… [default: tidemark.db in the data folder]
     #[arg(
         long,
@@ -29,22 +26,32 @@ pub(crate) struct ServerSideArgs {
         env = "TIDEMARK_DATABASE_URL",
         hide_env_values = true
     )]
-    database_url: Option<String>,
+    pub(super) database_url: Option<String>,
     /// File of the master key [default: master.key in the data folder]
     #[arg(long, value_name = "FILE", env = "TIDEMARK_MASTER_KEY_FILE")]
-    master_key: Option<PathBuf>,
+    pub(super) master_key: Option<PathBuf>,
+}
+
+/// Where the server's data is.
+#[derive(Args)]
+pub(crate) struct ServerSideArgs {
+    /// Data folder of the server
+    #[arg(long, value_name = "DIR", required_unless_present = "database_url")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl ServerSideArgs {
     async fn engine(self) -> Result<Engine, CliError> {
-        if self.data_dir.is_none() && self.master_key.is_none() {
+        if self.data_dir.is_none() && self.database.master_key.is_none() {
             return Err(CliError::Usage(
                 "--database-url needs --master-key or --data-dir".to_owned(),
             ));
         }
         let said = FileOptions {
-            database_url: self.database_url,
-            master_key: self.master_key,
+            database_url: self.database.database_url,
+            master_key: self.database.master_key,
             ..FileOptions::default()
         };
         let options = Options::new(self.data_dir.unwrap_or_default(), said).map_err(CliError::Failed)?;

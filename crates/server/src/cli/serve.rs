@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use super::CliError;
+use super::admin::DatabaseArgs;
 use super::output::Output;
 use crate::config::{FileOptions, Options};
 use crate::{logging, wire};
@@ -20,17 +21,8 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8443]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// sqlite://PATH or postgres://… [default: tidemark.db in the data folder]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TIDEMARK_DATABASE_URL",
-        hide_env_values = true
-    )]
-    database_url: Option<String>,
-    /// File of the master key [default: master.key in the data folder]
-    #[arg(long, value_name = "FILE", env = "TIDEMARK_MASTER_KEY_FILE")]
-    master_key: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Configuration file; flags go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -52,8 +44,8 @@ impl ServeArgs {
     fn options(self) -> anyhow::Result<Options> {
         let said = FileOptions {
             listen: self.listen,
-            database_url: self.database_url,
-            master_key: self.master_key,
+            database_url: self.database.database_url,
+            master_key: self.database.master_key,
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
             public_url: self.public_url,
