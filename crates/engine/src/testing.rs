@@ -36,6 +36,11 @@ pub async fn claim(engine: &Engine) -> Result<Vec<ClaimedCheck>> {
     engine.claim(engine.guard.concurrent()).await
 }
 
+/// How many card verification values this process still has.
+pub fn kept_cvvs(engine: &Engine) -> usize {
+    engine.vault.len()
+}
+
 /// Answers that are not written down yet.
 #[derive(Clone)]
 pub struct Called(Arc<[Finished]>);

@@ -106,6 +106,11 @@ impl Vault {
         Cvv::parse(text.expose()).ok()
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn len(&self) -> usize {
+        self.entries().len()
+    }
+
     pub(crate) fn forget(&self, id: CheckId) {
         self.entries().remove(&id);
     }

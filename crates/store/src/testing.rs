@@ -3,6 +3,8 @@
 //! PostgreSQL's address comes from `TIDEMARK_TEST_POSTGRES`, a superuser's URL; without it the test fails,
 //! because a test that skips proves nothing. `scripts/test` starts a server and sets it.
 
+mod plain;
+
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
@@ -10,6 +12,8 @@ use tidemark_domain::clock::Timestamp;
 
 use crate::open::{DatabaseUrl, OpenMode, Store};
 use crate::sealing::{MasterKey, random};
+
+pub use plain::Plain;
 
 /// The time at which test stores are made: 2026-05-17T19:24:12Z.
 pub const NOW: Timestamp = Timestamp::from_micros(1_779_045_852_000_000);

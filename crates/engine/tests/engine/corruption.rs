@@ -5,7 +5,7 @@ use tidemark_store::Error;
 use tidemark_store::testing::TestDatabase;
 
 use crate::builder::{World, until};
-use crate::plain::assert_invariants;
+use crate::invariants::assert_invariants;
 use crate::rows::{accounts, read};
 use crate::runner::Running;
 

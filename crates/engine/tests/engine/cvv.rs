@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemark_domain::check::{Answer, LEASE};
+use tidemark_domain::check::{Answer, LEASE, MAX_ASK_AGAIN};
 use tidemark_domain::clock::{Clock as _, ManualClock};
 use tidemark_domain::raw::RawAuthorizer;
 use tidemark_engine::Engine;
-use tidemark_engine::testing::{call, claim, settle, step};
+use tidemark_engine::testing::{call, claim, kept_cvvs, settle, step};
 use tidemark_providers::guard::Limits;
 use tidemark_store::testing::TestDatabase;
 
@@ -25,6 +25,7 @@ tidemark_store::on_both_databases! {
     waiting_checks_are_kept_while_the_queue_is_long
     waiting_checks_are_kept_while_every_call_is_slow
     each_check_gets_its_own_cvv
+    a_cvv_is_forgotten_once_the_first_try_ends
     a_cvv_is_in_no_byte_of_the_database
 }
 
@@ -224,6 +225,36 @@ async fn each_check_gets_its_own_cvv(db: TestDatabase) {
         told,
         expected.map(|(number, cvv)| (number.to_owned(), cvv.map(str::to_owned)))
     );
+}
+
+async fn a_cvv_is_forgotten_once_the_first_try_ends(db: TestDatabase) {
+    let (world, notes) = (World::new(db).await, Notes::default());
+    let now = world.clock.clone();
+    // Put off, failed, succeeded, broken.
+    let provider = Scripted::new(&notes, move |request| match request.id.row_no {
+        1 if request.ticket.is_none() => at_once(ask_again(now.now().after(LEASE), "t")),
+        2 => at_once(Answer::Transient),
+        1 | 3 => at_once(success()),
+        _ => panic!("as planned"),
+    });
+    let engine = world.engine_of(provider, Limits::default()).await;
+    let (others, tenant) = (Notes::default(), world.tenant("A").await);
+    let other = succeeding(&world, &others).await;
+    tenant.submit(&engine, cards(4)).await;
+    assert_eq!(kept_cvvs(&engine), 4);
+    step(&engine, &world.clock).await.unwrap();
+    assert_eq!(kept_cvvs(&engine), 1);
+    tenant.submit(&engine, cards(2)).await;
+    world.clock.advance(LEASE);
+    step(&other, &world.clock).await.unwrap();
+    step(&engine, &world.clock).await.unwrap();
+    // What another process ended without a word is forgotten within a day, when the next one comes in.
+    assert_eq!(kept_cvvs(&engine), 1);
+    world.clock.advance(MAX_ASK_AGAIN);
+    tenant.submit(&engine, cards(1)).await;
+    assert_eq!(kept_cvvs(&engine), 1);
+    world.finish(&engine).await;
+    assert_eq!(kept_cvvs(&engine), 0);
 }
 
 async fn a_cvv_is_in_no_byte_of_the_database(db: TestDatabase) {

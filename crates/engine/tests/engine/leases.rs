@@ -13,7 +13,7 @@ use tidemark_store::testing::TestDatabase;
 
 use crate::builder::{World, count};
 use crate::exported::{csv_of, rows_by_authorizer};
-use crate::plain::assert_invariants;
+use crate::invariants::assert_invariants;
 use crate::providers::{Notes, Scripted, ask_again, at_once, success};
 use crate::rows::{account, accounts};
 

@@ -17,7 +17,7 @@ use tidemark_store::testing::{Engine as Database, TestDatabase};
 use crate::builder::{Tenant, World};
 use crate::exported::{plan, run};
 use crate::faults::{Dice, Faulty, id_and_number, may_end, poll_and_drop, random_row};
-use crate::plain::assert_invariants;
+use crate::invariants::assert_invariants;
 use crate::rows::read;
 
 const ACTIONS: usize = 80;

@@ -7,7 +7,7 @@ use tidemark_store::Error;
 use tidemark_store::testing::{Engine, TestDatabase};
 
 use crate::builder::{World, origin};
-use crate::plain::assert_invariants;
+use crate::invariants::assert_invariants;
 use crate::rows::{account, accounts, card, read};
 
 tidemark_store::on_both_databases! {

@@ -7,8 +7,6 @@
 
 #[path = "../store/common.rs"]
 mod common;
-#[path = "../store/plain.rs"]
-mod plain;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -18,14 +16,13 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tidemark_domain::check::Ticket;
 use tidemark_domain::id::CheckId;
 use tidemark_domain::secret::Secret;
-use tidemark_store::testing::{Engine, NOW, TestDatabase};
+use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
 use tidemark_store::{Error, Waiting};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::common::{HOLDER, Tenant, bank, card, dollars, later, node, read};
-use crate::plain::Plain;
 
 /// Keeps the texts of the statements that were run in this process.
 struct Statements;

@@ -2,13 +2,12 @@
 
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{ApiKeyId, BatchId, CheckId, RequesterId};
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{
     ApiKey, ApiKeySecret, Caller, Endpoint, Error, Remembered, Requester, Store, VolatileKey,
 };
 
 use crate::common::{Tenant, later, random};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     a_good_key_names_its_caller

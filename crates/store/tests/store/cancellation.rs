@@ -6,12 +6,11 @@ use std::task::{Context, Waker};
 
 use tidemark_domain::check::Claim;
 use tidemark_domain::id::{BatchId, RequesterId};
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Error, Requester, Store};
 use tokio::sync::oneshot;
 
 use crate::common::{Tenant, bank, dollars, random, read};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     a_write_dropped_in_its_middle_still_ends

@@ -3,11 +3,10 @@
 use tidemark_domain::batch::NewBatch;
 use tidemark_domain::event::EventKind;
 use tidemark_domain::id::{DeliveryId, EventId};
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Endpoint, Error, NewEvent, Remembered, Submission};
 
 use crate::common::{Tenant, bank, dollars, later, random, read, tagged};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     a_request_moved_to_another_row_is_found

@@ -2,11 +2,10 @@
 
 use tidemark_domain::event::EventKind;
 use tidemark_domain::id::{BatchId, DeliveryId, EventId, RequestId, RequesterId};
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{AuditEntry, Error, NewEvent, Store};
 
 use crate::common::{Tenant, bank, later, random, read};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     an_event_of_a_batch_with_a_webhook_is_to_be_delivered

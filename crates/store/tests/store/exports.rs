@@ -6,11 +6,10 @@ use std::sync::Arc;
 use tidemark_domain::id::BatchId;
 use tidemark_domain::outcome::Outcome;
 use tidemark_domain::secret::Secret;
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Error, ExportBatch};
 
 use crate::common::{Tenant, bank, dollars, full, later, random, read, tagged};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     batches_come_in_the_order_asked_for

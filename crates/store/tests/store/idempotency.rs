@@ -2,11 +2,10 @@
 
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::BatchId;
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Endpoint, Error, Registration, Remembered, Replay};
 
 use crate::common::{Tenant, bank, later, read};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     the_same_body_gets_the_first_reply_again

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Endpoint, Error, Registration, Remembered};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::common::{Tenant, bank, later, read};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     of_many_at_once_one_is_new_and_all_others_get_its_reply

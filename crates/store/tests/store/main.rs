@@ -15,7 +15,6 @@ mod idempotency;
 mod idempotency_rivals;
 mod on_disk;
 mod opening;
-mod plain;
 mod properties;
 mod requests;
 mod results;

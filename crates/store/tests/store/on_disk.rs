@@ -5,11 +5,10 @@ use tidemark_domain::event::EventKind;
 use tidemark_domain::id::{ApiKeyId, DeliveryId, EventId};
 use tidemark_domain::raw::{RawAddress, RawAuthorizer, RawDate, RawObject};
 use tidemark_domain::secret::Secret;
-use tidemark_store::testing::{Engine, NOW, TestDatabase, master_key};
+use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
 use tidemark_store::{ApiKey, ApiKeySecret, Endpoint, Error, NewEvent, Remembered, Waiting};
 
 use crate::common::{Tenant, card, dollars, full, later, random, read, tagged, text};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     no_private_value_lies_in_the_clear

@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::str::FromStr as _;
 
-use tidemark_store::testing::{Engine, NOW, TestDatabase, master_key};
+use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
 use tidemark_store::{DatabaseUrl, Error, MasterKey, OpenMode, Store};
 use tokio::task::JoinSet;
 
 use crate::common::Tenant;
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     a_fresh_database_is_initialised

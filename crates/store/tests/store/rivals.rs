@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tidemark_domain::id::CheckId;
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tokio::task::JoinSet;
 
 use crate::common::{Tenant, dollars};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     rival_claimers_never_share_a_check

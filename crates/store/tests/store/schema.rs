@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidemark_store::testing::{Engine, TestDatabase};
-
-use crate::plain::Plain;
+use tidemark_store::testing::{Engine, Plain, TestDatabase};
 
 /// Every statement gives lines like `column checks.due_at INTEGER`, in the words of both databases.
 const SQLITE: [&str; 6] = [

@@ -5,11 +5,10 @@ use tidemark_domain::id::{BatchId, CheckId};
 use tidemark_domain::institution::InstitutionNo;
 use tidemark_domain::money::Cents;
 use tidemark_domain::outcome::{Mismatch, Outcome};
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Error, Recorded, Store};
 
 use crate::common::{Tenant, bank, dollars, later, random, recorded};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     locked_batches_tell_how_many_results_they_have

@@ -1,11 +1,10 @@
 //! A write happens whole or not at all.
 
 use tidemark_domain::id::RequesterId;
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Error, Requester, Store, Tx};
 
 use crate::common::{Tenant, random};
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     a_write_that_returns_ok_is_durable

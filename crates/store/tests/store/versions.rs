@@ -1,10 +1,9 @@
 //! Databases that are older or newer than the program.
 
-use tidemark_store::testing::{Engine, NOW, TestDatabase, master_key};
+use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
 use tidemark_store::{Error, OpenMode, Store};
 
 use crate::common::Tenant;
-use crate::plain::Plain;
 
 tidemark_store::on_both_databases! {
     a_newer_schema_is_refused_unless_it_admits_this_program

@@ -1,13 +1,15 @@
-//! A way to look underneath the store.
+//! A way to look underneath the store, and to break what lies there.
+#![expect(clippy::unwrap_used, reason = "a test without its database fails")]
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, SqliteConnection};
-use tidemark_store::testing::{Engine, TestDatabase};
 use uuid::Uuid;
 
+use super::{Engine, TestDatabase};
+
 /// A connection past the store.
-pub(crate) enum Plain {
+pub enum Plain {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
@@ -22,7 +24,7 @@ macro_rules! plain {
 }
 
 impl Plain {
-    pub(crate) async fn open(db: &TestDatabase) -> Self {
+    pub async fn open(db: &TestDatabase) -> Self {
         match db.engine {
             Engine::Sqlite => {
                 let options: SqliteConnectOptions = db.url_text.parse().unwrap();
@@ -36,7 +38,7 @@ impl Plain {
     }
 
     /// How an id is written in a statement.
-    pub(crate) fn id(&self, id: Uuid) -> String {
+    pub fn id(&self, id: Uuid) -> String {
         match self {
             Self::Sqlite(_) => format!("x'{}'", id.simple()),
             Self::Postgres(_) => format!("'{id}'::uuid"),
@@ -44,7 +46,7 @@ impl Plain {
     }
 
     /// Runs a statement and tells how many rows it changed.
-    pub(crate) async fn run(&mut self, sql: &str) -> u64 {
+    pub async fn run(&mut self, sql: &str) -> u64 {
         let sql = AssertSqlSafe(sql.to_owned());
         plain!(self, |c| sqlx::query(sql)
             .execute(c)
@@ -54,23 +56,25 @@ impl Plain {
     }
 
     /// The one number that a SELECT gives.
-    pub(crate) async fn number(&mut self, select: &str) -> i64 {
+    pub async fn number(&mut self, select: &str) -> i64 {
         let sql = AssertSqlSafe(format!("SELECT CAST(({select}) AS BIGINT)"));
         plain!(self, |c| sqlx::query_scalar(sql).fetch_one(c).await.unwrap())
     }
 
-    pub(crate) async fn texts(&mut self, select: &str) -> Vec<String> {
+    /// The one text column that a SELECT gives.
+    pub async fn texts(&mut self, select: &str) -> Vec<String> {
         let sql = AssertSqlSafe(select.to_owned());
         plain!(self, |c| sqlx::query_scalar(sql).fetch_all(c).await.unwrap())
     }
 
-    pub(crate) async fn blobs(&mut self, select: &str) -> Vec<Vec<u8>> {
+    /// The one column of bytes that a SELECT gives.
+    pub async fn blobs(&mut self, select: &str) -> Vec<Vec<u8>> {
         let sql = AssertSqlSafe(select.to_owned());
         plain!(self, |c| sqlx::query_scalar(sql).fetch_all(c).await.unwrap())
     }
 
     /// Every row of every table, each as text with its bytes in hexadecimal.
-    pub(crate) async fn dump(&mut self) -> Vec<String> {
+    pub async fn dump(&mut self) -> Vec<String> {
         let mut dump = Vec::new();
         for table in self.tables().await {
             let select = match self {
@@ -89,7 +93,8 @@ impl Plain {
         dump
     }
 
-    pub(crate) async fn tables(&mut self) -> Vec<String> {
+    /// Every table's name.
+    pub async fn tables(&mut self) -> Vec<String> {
         let select = match self {
             Self::Sqlite(_) => {
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
@@ -99,5 +104,30 @@ impl Plain {
             }
         };
         self.texts(select).await
+    }
+
+    /// Every value of every column that holds bytes or text, as bytes.
+    pub async fn values(&mut self) -> Vec<Vec<u8>> {
+        let columns = match self {
+            Self::Sqlite(_) => {
+                "SELECT 'SELECT CAST(' || c.name || ' AS BLOB) FROM ' || t.name || ' WHERE ' || c.name || ' IS NOT NULL' \
+                 FROM sqlite_master t, pragma_table_info(t.name) c \
+                 WHERE t.type = 'table' AND c.type IN ('BLOB', 'TEXT')"
+            }
+            Self::Postgres(_) => {
+                "SELECT CASE data_type WHEN 'bytea' THEN 'SELECT ' || column_name \
+                 ELSE 'SELECT convert_to(' || column_name || ', ''UTF8'')' END \
+                 || ' FROM ' || table_name || ' WHERE ' || column_name || ' IS NOT NULL' \
+                 FROM information_schema.columns WHERE table_schema = 'public' AND data_type IN ('bytea', 'text')"
+            }
+        };
+        let mut values: Vec<Vec<u8>> = Vec::new();
+        for select in self.texts(columns).await {
+            let sql = AssertSqlSafe(select);
+            values.extend(plain!(self, |c| {
+                sqlx::query_scalar::<_, Vec<u8>>(sql).fetch_all(c).await.unwrap()
+            }));
+        }
+        values
     }
 }
