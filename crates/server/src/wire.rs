@@ -12,7 +12,7 @@ use tidemark_domain::clock::Clock;
 use tidemark_engine::{Engine, Phase, Settings, Stop, Stopper};
 use tidemark_providers::guard::{Guard, Limits};
 use tidemark_providers::sandbox::Sandbox;
-use tidemark_store::{DatabaseUrl, OpenMode, Store};
+use tidemark_store::{DatabaseUrl, Error, OpenMode, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -109,7 +109,15 @@ pub async fn open_engine(
         OpenMode::Migrate => files::master_key(&key_file, &url).await?,
         OpenMode::AsItIs => files::read_master_key(&key_file)?,
     };
-    let store = Store::open(url, master, mode, clock.now()).await?;
+    let store = match Store::open(url, master, mode, clock.now()).await {
+        Err(Error::WrongMasterKey) => {
+            anyhow::bail!(
+                "the master key {} does not belong to this database",
+                key_file.display()
+            )
+        }
+        opened => opened?,
+    };
     let guard = Guard::new(
         Arc::new(Sandbox::new(clock.clone())),
         clock.clone(),
@@ -156,7 +164,8 @@ fn tls_acceptor(options: &Options) -> anyhow::Result<(TlsAcceptor, PathBuf)> {
                 files.key.display()
             )
         })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // HTTP/1.0 is named so that its clients get as far as an answer that tells them.
+    config.alpn_protocols = [&b"h2"[..], b"http/1.1", b"http/1.0"].map(<[u8]>::to_vec).into();
     Ok((TlsAcceptor::from(Arc::new(config)), files.cert))
 }
 

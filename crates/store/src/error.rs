@@ -20,7 +20,7 @@ pub enum Error {
         row: String,
     },
     /// A name that must be unique is in use.
-    #[error("the name is taken")]
+    #[error("the name is taken: another requester has it")]
     NameTaken,
     #[error("no such requester")]
     NoSuchRequester,

@@ -148,7 +148,10 @@ fn answer(submitted: Submitted) -> Response {
 
 fn refused(refused: Refused) -> ApiError {
     match refused {
-        Refused::NoAuthorizers => ApiError::bad_request("authorizers is empty; send 1 to 1,000 authorizers."),
+        Refused::NoAuthorizers => ApiError::new(
+            Code::ValidationFailed,
+            "authorizers is empty; send 1 to 1,000 authorizers.",
+        ),
         Refused::TooManyAuthorizers(count) => submission::too_many(count),
         Refused::WebhookUrl(invalid) => ApiError::bad_request(format!("webhook_url {}.", invalid.0)),
         Refused::AllFailed(failed) => {

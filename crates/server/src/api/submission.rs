@@ -12,11 +12,18 @@ use serde_json::value::RawValue;
 use tidemark_domain::limits::MAX_AUTHORIZERS;
 use tidemark_domain::raw::{Raw, RawAddress, RawAuthorizer, RawBatch, RawDate, RawObject};
 
-use super::errors::ApiError;
+use super::errors::{ApiError, Code};
 use super::json::{Fields, Repeats, Text};
 
 /// Reads a whole body.
 pub(crate) fn read(body: &[u8]) -> Result<RawBatch<'_>, ApiError> {
+    // Some editors begin a file with a byte order mark; RFC 8259 §8.1 lets a reader pass over it.
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return Err(ApiError::bad_request(
+            "The body is empty; it must be a JSON object.",
+        ));
+    }
     let top: Top<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     if top.repeated {
         return Err(ApiError::bad_request(
@@ -48,9 +55,9 @@ pub(crate) fn read(body: &[u8]) -> Result<RawBatch<'_>, ApiError> {
 
 /// The refusal of a submission that is too long.
 pub(crate) fn too_many(count: usize) -> ApiError {
-    ApiError::bad_request(format!(
-        "authorizers has {count} entries; at most 1,000 are possible. Send several batches."
-    ))
+    let message =
+        format!("authorizers has {count} entries; at most 1,000 are possible. Send several batches.");
+    ApiError::new(Code::ValidationFailed, message)
 }
 
 /// Where the document breaks off making sense. The parser's own words may quote the document, so they stay out.
@@ -298,6 +305,8 @@ mod tests {
     #[test]
     fn broken_documents_are_refused_with_their_place_and_without_their_content() {
         assert!(message("{\"authorizers\": [").contains("ends too early"));
+        assert!(message(" ").contains("is empty"));
+        assert!(message("\u{feff}[]").contains("must be an object"));
         assert!(message("[]").contains("must be an object"));
         assert!(message("\"123-45-6789\"").contains("must be an object"));
         let text = message("{\"authorizers\":[], 123456789}");

@@ -191,7 +191,7 @@ fn guide(running: &Running, key: &str, batch_id: &str) -> String {
          The server runs until Ctrl-C; then its folder is removed. To try it from another terminal:\n\
          \n\
          export TIDEMARK_URL={url} TIDEMARK_API_KEY={key} TIDEMARK_CA={ca}\n\
-         tidemark submit authorizers.json\n\
+         tidemark submit examples/authorizers.json\n\
          curl --cacert \"$TIDEMARK_CA\" -H \"Authorization: Bearer $TIDEMARK_API_KEY\" \
          \"$TIDEMARK_URL/v1/balances?batch_id={batch_id}\""
     )

@@ -169,6 +169,19 @@ async fn http_1_1_gets_chunks_and_http_1_0_gets_nothing() {
     Answer::of(get(Version::HTTP_10).await.unwrap())
         .await
         .error(505, "HTTP_VERSION");
+    // curl names its version in the TLS handshake too, and must still get as far as the answer.
+    let mut curl = std::process::Command::new("curl");
+    curl.args(["--silent", "--http1.0", "--write-out", "%{http_code}", "--cacert"]);
+    curl.arg(server.running.ca_file()).args([
+        "--header",
+        &format!("Authorization: Bearer {}", server.key),
+        &url,
+    ]);
+    let said = tokio::task::spawn_blocking(move || curl.output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(String::from_utf8(said.stdout).unwrap().ends_with("505"));
 }
 
 #[tokio::test]
