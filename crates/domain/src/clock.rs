@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -82,6 +83,45 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Ready once `now()` is at or after `moment`.
     fn sleep_until(&self, moment: Timestamp) -> Sleep;
+}
+
+/// A clock set right by an offset: several machines that share a database keep the database's time, or the
+/// leases of one would end too early for the others. Clones share the offset.
+#[derive(Clone)]
+pub struct OffsetClock {
+    own: Arc<dyn Clock>,
+    micros: Arc<AtomicI64>,
+}
+
+impl OffsetClock {
+    /// Without an offset at first.
+    pub fn new(own: Arc<dyn Clock>) -> Self {
+        Self {
+            own,
+            micros: Arc::default(),
+        }
+    }
+
+    /// What is added to the machine's own time, in microseconds.
+    pub fn offset_micros(&self) -> i64 {
+        self.micros.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the offset. Whoever sleeps on this clock wakes as if it had not changed.
+    pub fn set_offset_micros(&self, micros: i64) {
+        self.micros.store(micros, Ordering::Relaxed);
+    }
+}
+
+impl Clock for OffsetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.own.now().0.saturating_add(self.offset_micros()))
+    }
+
+    fn sleep_until(&self, moment: Timestamp) -> Sleep {
+        self.own
+            .sleep_until(Timestamp(moment.0.saturating_sub(self.offset_micros())))
+    }
 }
 
 /// A clock that stands still until it is moved. Clones share one time.
@@ -185,6 +225,21 @@ mod tests {
             Timestamp::from_micros(-1).rfc3339().to_string(),
             "1969-12-31T23:59:59Z"
         );
+    }
+
+    #[test]
+    fn an_offset_moves_the_time_and_every_wait_with_it() {
+        let own = ManualClock::at(Timestamp::from_micros(1_000));
+        let clock = OffsetClock::new(Arc::new(own.clone()));
+        assert_eq!(clock.now(), own.now());
+        clock.clone().set_offset_micros(-300);
+        assert_eq!(clock.now(), Timestamp::from_micros(700));
+        let mut sleep = clock.sleep_until(Timestamp::from_micros(710));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        own.advance(Duration::from_micros(10));
+        assert!(sleep.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(clock.now(), Timestamp::from_micros(710));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{CheckId, NodeId, RequesterId};
 use tidemark_domain::institution::{Institution, InstitutionNo};
 use tidemark_domain::outcome::Outcome;
-use tidemark_store::{ClaimedCheck, Result, StoredRequest, Tx};
+use tidemark_store::{ClaimedCheck, Result, StoredRequest, Tx, fault_point};
 
 use crate::engine::Engine;
 
@@ -52,7 +52,7 @@ impl Engine {
         };
         let round = self
             .store
-            .write(move |tx| {
+            .write("claim", move |tx| {
                 Box::pin(async move {
                     tx.extend_held(&ending, lease).await?;
                     claim_in_turn(tx, limit, turn).await
@@ -68,6 +68,9 @@ impl Engine {
     /// Asks the provider and decides what follows. Needs no answer where the rules give one.
     pub(crate) async fn call(&self, claimed: ClaimedCheck) -> Finished {
         let ClaimedCheck { claim, request } = claimed;
+        if claim.lost_leases > 0 {
+            self.metrics.lost_leases.inc();
+        }
         let StoredRequest {
             person,
             account,
@@ -107,7 +110,11 @@ impl Engine {
             try_no,
             ticket,
         };
+        fault_point::reached("provider", "call");
+        let asked_at = self.now();
         let answer = self.guard.call(&request).await;
+        self.metrics.answered(&answer, self.now().since(asked_at));
+        fault_point::reached("provider", "answer");
         self.finish(claim, answer, no)
     }
 

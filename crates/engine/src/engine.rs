@@ -12,6 +12,7 @@ use tidemark_providers::guard::Guard;
 use tidemark_store::Store;
 use tokio::sync::Notify;
 
+use crate::metrics::Metrics;
 use crate::vault::Vault;
 
 /// What an operator may set.
@@ -46,6 +47,7 @@ pub struct Engine {
     /// Told whenever this process stores work; one waiting permit is enough.
     pub(crate) nudge: Notify,
     pub(crate) turn: Mutex<Option<tidemark_domain::id::RequesterId>>,
+    pub(crate) metrics: Metrics,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -71,6 +73,7 @@ impl Engine {
             vault: Vault::new(),
             nudge: Notify::new(),
             turn: Mutex::new(None),
+            metrics: Metrics::new(),
             random: Mutex::new(random),
         })
     }
@@ -82,6 +85,11 @@ impl Engine {
 
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// What is counted for the operator.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub fn now(&self) -> Timestamp {

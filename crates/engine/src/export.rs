@@ -20,6 +20,7 @@ use tidemark_store::{Caller, Error, ExportBatch, ExportRow};
 use tokio::sync::mpsc;
 
 use crate::engine::Engine;
+use crate::metrics::ExportEnd;
 use crate::stop::{Phase, Stop};
 
 /// Bytes of a chunk, about; a single row may make one longer.
@@ -109,7 +110,7 @@ impl Engine {
     pub fn stream_export(self: &Arc<Self>, export: Export, mut stop: Stop) -> ExportStream {
         let (sender, pieces) = mpsc::channel(CHUNKS_AHEAD);
         let rows_left = export.row_count;
-        let engine = self.clone();
+        let (engine, metered) = (self.clone(), self.clone());
         tokio::spawn(async move {
             let producer = Producer {
                 key_checked_at: export.began_at,
@@ -118,16 +119,24 @@ impl Engine {
                 text: String::new(),
                 rows: 0,
             };
-            tokio::select! {
+            metered.metrics.exports_running.inc();
+            let end = tokio::select! {
                 biased;
                 // Dropping the producer unfinished breaks the stream.
-                () = stop.reached(Phase::Cut) => tracing::warn!("an export was cut by the shutdown"),
-                broken = producer.run(export) => {
-                    if let Err(Stopped::Failed(reason)) = broken {
-                        tracing::warn!(reason, "an export broke off");
-                    }
+                () = stop.reached(Phase::Cut) => {
+                    tracing::warn!("an export was cut by the shutdown");
+                    ExportEnd::Broken
                 }
-            }
+                ended = producer.run(export) => match ended {
+                    Ok(()) => ExportEnd::Whole,
+                    Err(Stopped::NobodyListens) => ExportEnd::Abandoned,
+                    Err(Stopped::Failed(reason)) => {
+                        tracing::warn!(reason, "an export broke off");
+                        ExportEnd::Broken
+                    }
+                },
+            };
+            metered.metrics.export_ended(end);
         });
         ExportStream {
             pieces,
@@ -217,6 +226,7 @@ impl Producer {
             .await
             .map_err(|_| Stopped::NobodyListens)?;
         self.check_key(caller).await?;
+        self.engine.metrics.exported_rows.inc_by(rows);
         place.send(Piece::Chunk { bytes, rows });
         Ok(())
     }

@@ -6,6 +6,8 @@
 mod checks;
 mod engine;
 mod export;
+mod metrics;
+mod node;
 mod requesters;
 mod retention;
 mod runner;
@@ -18,6 +20,8 @@ mod vault;
 
 pub use engine::{Engine, Settings};
 pub use export::{Broken, Export, ExportRefused, ExportStream};
+pub use metrics::Metrics;
+pub use node::Presence;
 pub use requesters::AdminError;
 pub use stop::{Phase, Stop, Stopper};
 pub use submit::{Origin, SubmitError, Submitted};

@@ -43,7 +43,7 @@ impl Engine {
         let (audit_id, entry) =
             self.by_operator(requester.requester_id, "requester.add", requester.requester_id);
         self.store
-            .write(move |tx| {
+            .write("add_requester", move |tx| {
                 Box::pin(async move {
                     tx.add_requester(&added, now).await?;
                     tx.audit(audit_id, &entry, now).await
@@ -64,7 +64,7 @@ impl Engine {
         };
         let (audit_id, entry) = self.by_operator(id, action, id);
         self.store
-            .write(move |tx| {
+            .write("set_cards", move |tx| {
                 Box::pin(async move {
                     tx.set_cards(id, cards).await?;
                     tx.audit(audit_id, &entry, now).await
@@ -94,7 +94,7 @@ impl Engine {
         let (audit_id, entry) = self.by_operator(requester_id, "api_key.create", key.api_key_id);
         let secret = self
             .store
-            .write(move |tx| {
+            .write("create_key", move |tx| {
                 Box::pin(async move {
                     tx.add_api_key(&added, &secret, now).await?;
                     tx.audit(audit_id, &entry, now).await?;
@@ -109,7 +109,7 @@ impl Engine {
         let now = self.now();
         let (audit_id, mut entry) = self.by_operator(None, "api_key.revoke", id);
         self.store
-            .write(move |tx| {
+            .write("revoke_key", move |tx| {
                 Box::pin(async move {
                     entry.requester_id =
                         Some(tx.revoke_api_key(id, now).await?.ok_or(AdminError::NoSuchKey)?);

@@ -31,7 +31,9 @@ impl Engine {
             let now = self.now();
             let gone = self
                 .store
-                .write(move |tx| Box::pin(tx.forget_expired(now, AT_ONCE)))
+                .write("forget_expired", move |tx| {
+                    Box::pin(tx.forget_expired(now, AT_ONCE))
+                })
                 .await?;
             forgotten += gone;
             if gone < u64::from(AT_ONCE) {

@@ -160,13 +160,22 @@ impl Runner {
             self.look_at = self.look_at.min(due);
             self.next_due = Some(self.next_due.map_or(due, |earlier| earlier.min(due)));
         }
+        let metrics = &self.engine.metrics;
+        settled
+            .statuses
+            .iter()
+            .for_each(|status| metrics.settled(*status));
         if settled.stale > 0 {
+            metrics
+                .overtaken_claims
+                .inc_by(u64::try_from(settled.stale).unwrap_or(0));
             tracing::warn!(
                 stale = settled.stale,
                 "claims were overtaken after their lease had ended"
             );
         }
         for batch_id in settled.completed {
+            metrics.completed_batches.inc();
             tracing::info!(%batch_id, "batch completed");
         }
     }
@@ -203,7 +212,10 @@ async fn settle_until_done(engine: Arc<Engine>, finished: Vec<Finished>, stop: S
                 tracing::error!(%error, "results cannot be settled");
                 return Settled::default();
             }
-            Err(error) => tracing::error!(%error, "settling results failed"),
+            Err(error) => {
+                engine.metrics.failed_settles.inc();
+                tracing::error!(%error, "settling results failed");
+            }
         }
         if stop.phase() == Phase::Cut {
             return Settled::default();

@@ -19,17 +19,18 @@ use crate::engine::Engine;
 /// What a settle changed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Settled {
-    pub(crate) recorded: usize,
     /// Claims that were overtaken and changed nothing.
     pub(crate) stale: usize,
     pub(crate) completed: Vec<BatchId>,
+    /// What was recorded, in no particular order.
+    pub(crate) statuses: Vec<Status>,
     /// The earliest moment at which one of them is due again.
     pub(crate) next_due: Option<Timestamp>,
 }
 
 impl Settled {
     fn add(&mut self, other: Self) {
-        self.recorded += other.recorded;
+        self.statuses.extend(other.statuses);
         self.stale += other.stale;
         self.completed.extend(other.completed);
         self.next_due = self.next_due.into_iter().chain(other.next_due).min();
@@ -83,7 +84,9 @@ impl Engine {
         let new_ids = |batch_id| (batch_id, (self.id(EventId::new), self.id(DeliveryId::new)));
         let event_ids: BTreeMap<BatchId, (EventId, DeliveryId)> = batch_ids.map(new_ids).collect();
         self.store
-            .write(move |tx| Box::pin(write_settled(tx, finished, event_ids, now)))
+            .write("settle", move |tx| {
+                Box::pin(write_settled(tx, finished, event_ids, now))
+            })
             .await
     }
 }
@@ -123,7 +126,11 @@ async fn write_settled(
         }
     }
     Ok(Settled {
-        recorded: sorted.recorded.len(),
+        statuses: sorted
+            .recorded
+            .iter()
+            .map(|result| result.outcome.status())
+            .collect(),
         stale: sorted.stale,
         completed,
         next_due: sorted.waiting.iter().map(|waiting| waiting.due_at).min(),

@@ -50,7 +50,8 @@ impl From<Error> for NotNew {
 impl Engine {
     /// The reply to a submission that was sent before, if it was.
     pub async fn replay(&self, what: Remembered) -> Result<Option<Submitted>, SubmitError> {
-        self.store.replay(what, self.now()).await?.map(known).transpose()
+        let replay = self.store.replay(what, self.now()).await?;
+        replay.map(|replay| self.known(replay)).transpose()
     }
 
     /// Stores a batch durably. `reply` writes the text that answers it, which is kept for whoever sends the
@@ -71,7 +72,7 @@ impl Engine {
         let submission = Submission::seal(&keys, owner, &batch, (self.node_id, lease_end), now)?;
         match self.store_batch(submission, origin, what, reply.clone()).await {
             Ok(()) => {}
-            Err(NotNew::Known(replay)) => return known(replay),
+            Err(NotNew::Known(replay)) => return self.known(replay),
             // The commit may have reached the disk before the connection broke.
             Err(NotNew::Failed(Error::CommitUnknown(error))) => {
                 match self.store.batch(caller.requester_id, batch_id).await? {
@@ -90,8 +91,18 @@ impl Engine {
                 self.vault.put((caller.requester_id, id), cvv, lease_end, now);
             }
         }
+        self.metrics.submitted(batch.accepted.len());
         self.nudge.notify_one();
         Ok(Submitted::New(reply))
+    }
+
+    fn known(&self, replay: Replay) -> Result<Submitted, SubmitError> {
+        if replay.same_body {
+            self.metrics.replayed();
+            Ok(Submitted::Replayed(replay.reply))
+        } else {
+            Err(SubmitError::OtherBody)
+        }
     }
 
     async fn store_batch(
@@ -113,7 +124,7 @@ impl Engine {
         };
         let expires_at = now.after(std::time::Duration::from_hours(IDEMPOTENCY_HOURS));
         self.store
-            .write(move |tx| {
+            .write("submit", move |tx| {
                 Box::pin(async move {
                     match tx.register(&what, batch_id, &reply, (now, expires_at)).await? {
                         Registration::Known(replay) => return Err(NotNew::Known(replay)),
@@ -124,13 +135,5 @@ impl Engine {
                 })
             })
             .await
-    }
-}
-
-fn known(replay: Replay) -> Result<Submitted, SubmitError> {
-    if replay.same_body {
-        Ok(Submitted::Replayed(replay.reply))
-    } else {
-        Err(SubmitError::OtherBody)
     }
 }

@@ -62,5 +62,5 @@ pub fn call(engine: &Engine, clock: &ManualClock, claimed: Vec<ClaimedCheck>) ->
 /// The last part of a step: how many results it recorded, and how many claims had been overtaken.
 pub async fn settle(engine: &Engine, called: Called) -> Result<(usize, usize)> {
     let settled = engine.settle(called.0).await?;
-    Ok((settled.recorded, settled.stale))
+    Ok((settled.statuses.len(), settled.stale))
 }

@@ -25,6 +25,8 @@ pub struct Limits {
     pub burst: u32,
     /// Calls of this process that may be under way.
     pub concurrent: usize,
+    /// How long a call may take; shorter than the lease of a check, so that whoever called settles it.
+    pub deadline: Duration,
 }
 
 impl Default for Limits {
@@ -34,6 +36,7 @@ impl Default for Limits {
             per_second: 20_000,
             burst: 2_000,
             concurrent: 512,
+            deadline: CALL_DEADLINE,
         }
     }
 }
@@ -43,6 +46,7 @@ pub struct Guard {
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
     concurrent: usize,
+    deadline: Duration,
     bucket: Mutex<Bucket>,
 }
 
@@ -54,6 +58,7 @@ impl Guard {
             provider,
             clock,
             concurrent: limits.concurrent.max(1),
+            deadline: limits.deadline,
             bucket,
         }
     }
@@ -90,11 +95,11 @@ impl Guard {
 
     /// Asks the provider, once, for which the caller holds a permit.
     ///
-    /// [`CALL_DEADLINE`] after its first poll a call is dropped and answered with [`Answer::Transient`], so
+    /// [`Limits::deadline`] after its first poll a call is dropped and answered with [`Answer::Transient`], so
     /// that the check is settled before its lease ends. A provider that panics, while it makes the call or
     /// during it, is answered for with [`Answer::Broken`]. The future is `Send`.
     pub async fn call(&self, request: &BalanceRequest) -> Answer {
-        let deadline = self.clock.sleep_until(self.clock.now().after(CALL_DEADLINE));
+        let deadline = self.clock.sleep_until(self.clock.now().after(self.deadline));
         // `check` itself runs inside the net too. Unwind safety: what the provider shares with later calls is
         // its own matter; this call's state is dropped here.
         let answer = AssertUnwindSafe(async { self.provider.check(request).await }).catch_unwind();

@@ -1,170 +1,364 @@
-//! What the operator may set: by flag, by file, or left at its default, in this order.
+//! What the operator may set: by flag, by environment variable, by file, or left at its default, in this order.
+//!
+//! A [`Layer`] holds what was said in one of these places; [`Options`] holds what that means together, and
+//! where each value came from. Nothing here opens or makes anything but the files that it reads.
 
+mod layer;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
-use serde::Deserialize;
+use tidemark_domain::retry::RetryPolicy;
+use tidemark_engine::Settings;
+use tidemark_providers::guard::Limits;
+use tidemark_store::{DatabaseUrl, POSTGRES_CONNECTIONS};
 
-/// Everything `serve` needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+pub use layer::{ChecksLayer, Layer, LogFormat};
+
+/// Everything a process needs to know.
+#[derive(Debug, Clone)]
 pub struct Options {
-    /// Holds the database, the master key and the certificate where nothing else is said.
-    pub data_dir: PathBuf,
+    /// Holds the database, the master key and the certificate where nothing else is said. Only processes
+    /// that say where both of the first two are can do without.
+    pub data_dir: Option<PathBuf>,
     pub listen: SocketAddr,
-    /// `sqlite://PATH` or `postgres://…`; the folder's `tidemark.db` by default.
-    pub database_url: Option<String>,
-    /// The folder's `master.key` by default.
-    pub master_key: Option<PathBuf>,
+    /// Where the operator reads metrics, over plain HTTP; nowhere by default.
+    pub metrics_listen: Option<SocketAddr>,
+    /// `sqlite://PATH` or `postgres://…`.
+    pub database_url: String,
+    /// How many connections to PostgreSQL the process may have.
+    pub database_connections: u32,
+    pub master_key: PathBuf,
     /// A certificate chain and its key; a self-made one in the folder by default.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where clients reach the server; `https://` and the address by default.
     pub public_url: Option<String>,
     /// Proxies that end TLS in front of the server; empty where it speaks TLS itself.
     pub trusted_proxies: Vec<IpNet>,
+    pub log: LogFormat,
+    pub checks: Checks,
+    /// Every value above, in words, with the place it came from.
+    pub said: Vec<Said>,
 }
 
-/// What a configuration file may say. `tidemark.example.toml` documents each value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileOptions {
-    pub listen: Option<SocketAddr>,
-    pub database_url: Option<String>,
-    pub master_key: Option<PathBuf>,
-    pub tls_cert: Option<PathBuf>,
-    pub tls_key: Option<PathBuf>,
-    pub public_url: Option<String>,
-    #[serde(default)]
-    pub trusted_proxies: Vec<IpNet>,
+/// How checks are run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checks {
+    pub settings: Settings,
+    pub limits: Limits,
+}
+
+/// One value and its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub name: &'static str,
+    /// Without secrets.
+    pub value: String,
+    pub origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Flag,
+    Environment,
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment => f.write_str("environment"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Default => f.write_str("default"),
+        }
+    }
 }
 
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
-
-impl FileOptions {
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
-    }
-
-    /// The values of `self`, and those of `below` where it has none.
-    pub fn over(self, below: Self) -> Self {
-        Self {
-            listen: self.listen.or(below.listen),
-            database_url: self.database_url.or(below.database_url),
-            master_key: self.master_key.or(below.master_key),
-            tls_cert: self.tls_cert.or(below.tls_cert),
-            tls_key: self.tls_key.or(below.tls_key),
-            public_url: self.public_url.or(below.public_url),
-            trusted_proxies: if self.trusted_proxies.is_empty() {
-                below.trusted_proxies
-            } else {
-                self.trusted_proxies
-            },
-        }
-    }
-}
 
 impl Options {
     /// All defaults, on a free port of the loopback address.
     pub fn in_folder(data_dir: PathBuf) -> Self {
         let listen = SocketAddr::new(DEFAULT_LISTEN.ip(), 0);
         Self {
-            data_dir,
+            database_url: own_database(&data_dir),
+            master_key: data_dir.join("master.key"),
+            data_dir: Some(data_dir),
             listen,
-            database_url: None,
-            master_key: None,
+            metrics_listen: None,
+            database_connections: POSTGRES_CONNECTIONS,
             tls: None,
             public_url: None,
             trusted_proxies: Vec::new(),
+            log: LogFormat::default(),
+            checks: Checks::default(),
+            said: Vec::new(),
         }
     }
 
-    /// What flags and file mean together.
-    pub fn new(data_dir: PathBuf, said: FileOptions) -> anyhow::Result<Self> {
-        let tls = match (said.tls_cert, said.tls_key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            _ => bail!("tls_cert and tls_key go together: give both or neither"),
+    /// What flags, environment and file mean together. Reads the file that one of the first two names.
+    pub fn resolve(flags: Layer, environment: Layer) -> anyhow::Result<Self> {
+        let file = match flags.config.clone().or_else(|| environment.config.clone()) {
+            Some(path) => Some((Origin::File(path.clone()), Layer::read(&path)?)),
+            None => None,
         };
-        if let Some(url) = &said.public_url
-            && !url.starts_with("https://")
-        {
-            bail!("public_url must begin with https://");
+        let layers = [(Origin::Flag, flags), (Origin::Environment, environment)];
+        Resolver {
+            layers: layers.into_iter().chain(file).collect(),
+            said: Vec::new(),
         }
-        Ok(Self {
+        .options()
+    }
+
+    /// The database, as the store takes it.
+    pub fn database(&self) -> anyhow::Result<DatabaseUrl> {
+        let url: DatabaseUrl = self.database_url.parse()?;
+        Ok(url.with_connections(self.database_connections))
+    }
+
+    /// The folder that `serve` cannot do without.
+    pub fn folder(&self) -> anyhow::Result<&Path> {
+        self.data_dir
+            .as_deref()
+            .context("no data folder: say where with --data-dir DIR")
+    }
+}
+
+fn own_database(data_dir: &Path) -> String {
+    format!("sqlite://{}", data_dir.join("tidemark.db").display())
+}
+
+struct Resolver {
+    /// From the one that goes before all others to the one that yields to them.
+    layers: Vec<(Origin, Layer)>,
+    said: Vec<Said>,
+}
+
+impl Resolver {
+    fn options(mut self) -> anyhow::Result<Options> {
+        let data_dir = self.find("data_dir", "none", |l| l.data_dir.clone(), shown_path);
+        let listen = self.find(
+            "listen",
+            &DEFAULT_LISTEN.to_string(),
+            |l| l.listen,
+            ToString::to_string,
+        );
+        let metrics_listen = self.find(
+            "metrics_listen",
+            "nowhere",
+            |l| l.metrics_listen,
+            ToString::to_string,
+        );
+        let database_url = self.database_url(data_dir.as_deref())?;
+        let most = POSTGRES_CONNECTIONS.to_string();
+        let connections = self.find(
+            "database_connections",
+            &most,
+            |l| l.database_connections,
+            ToString::to_string,
+        );
+        let master_key = self.find(
+            "master_key",
+            "master.key in data_dir",
+            |l| l.master_key.clone(),
+            shown_path,
+        );
+        let own_key = || data_dir.as_ref().map(|dir| dir.join("master.key"));
+        let Some(master_key) = master_key.or_else(own_key) else {
+            bail!(
+                "no master key: say where with --master-key FILE, or --data-dir DIR for the folder that holds it"
+            );
+        };
+        let tls = self.tls()?;
+        let public_url = self.find(
+            "public_url",
+            "https:// and the address",
+            |l| l.public_url.clone(),
+            String::clone,
+        );
+        if let Some(url) = &public_url {
+            ensure!(url.starts_with("https://"), "public_url must begin with https://");
+        }
+        let proxies = |list: &Vec<IpNet>| {
+            let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+            list.join(", ")
+        };
+        let trusted_proxies = self.find("trusted_proxies", "none", |l| l.trusted_proxies.clone(), proxies);
+        let log = self.find("log", "text", |l| l.log, |log| log.as_str().to_owned());
+        let connections = connections.unwrap_or(POSTGRES_CONNECTIONS);
+        ensure!(
+            (2..=1_000).contains(&connections),
+            "database_connections must be 2 to 1000"
+        );
+        let checks = self.checks()?;
+        Ok(Options {
             data_dir,
-            listen: said.listen.unwrap_or(DEFAULT_LISTEN),
-            database_url: said.database_url,
-            master_key: said.master_key,
+            listen: listen.unwrap_or(DEFAULT_LISTEN),
+            metrics_listen,
+            database_url,
+            database_connections: connections,
+            master_key,
             tls,
-            public_url: said.public_url.map(|url| url.trim_end_matches('/').to_owned()),
-            trusted_proxies: said.trusted_proxies,
+            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            trusted_proxies: trusted_proxies.unwrap_or_default(),
+            log: log.unwrap_or_default(),
+            checks,
+            said: self.said,
         })
     }
 
-    /// The database's URL, given or the folder's own.
-    pub fn database_url(&self) -> String {
-        match &self.database_url {
-            Some(url) => url.clone(),
-            None => format!("sqlite://{}", self.data_dir.join("tidemark.db").display()),
+    /// The value of the first layer that has one; notes it, or `default`, with its origin.
+    fn find<T>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        get: impl Fn(&Layer) -> Option<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let found = self
+            .layers
+            .iter()
+            .find_map(|(origin, layer)| Some((origin.clone(), get(layer)?)));
+        let (origin, value) = match &found {
+            Some((origin, value)) => (origin.clone(), show(value)),
+            None => (Origin::Default, default.to_owned()),
+        };
+        self.said.push(Said { name, value, origin });
+        found.map(|(_, value)| value)
+    }
+
+    fn database_url(&mut self, data_dir: Option<&Path>) -> anyhow::Result<String> {
+        for (_, layer) in &self.layers {
+            let both = layer.database_url.is_some() && layer.database_url_file.is_some();
+            ensure!(
+                !both,
+                "database_url and database_url_file say the same thing: give one of them"
+            );
+        }
+        let get = |l: &Layer| match (&l.database_url, &l.database_url_file) {
+            (Some(url), _) => Some(Ok(url.clone())),
+            (None, Some(path)) => Some(layer::secret(path)),
+            (None, None) => None,
+        };
+        let show = |url: &anyhow::Result<String>| {
+            url.as_deref()
+                .map_or_else(|_| "unreadable".to_owned(), without_password)
+        };
+        let found = self.find("database_url", "tidemark.db in data_dir", get, show);
+        match (found, data_dir) {
+            (Some(url), _) => url,
+            (None, Some(dir)) => Ok(own_database(dir)),
+            (None, None) => bail!("no database: say where with --data-dir DIR, or --database-url URL"),
         }
     }
 
-    pub fn master_key_file(&self) -> PathBuf {
-        self.master_key
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("master.key"))
+    fn tls(&mut self) -> anyhow::Result<Option<(PathBuf, PathBuf)>> {
+        let cert = self.find(
+            "tls_cert",
+            "self-made, in data_dir",
+            |l| l.tls_cert.clone(),
+            shown_path,
+        );
+        let key = self.find(
+            "tls_key",
+            "self-made, in data_dir",
+            |l| l.tls_key.clone(),
+            shown_path,
+        );
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some((cert, key))),
+            (None, None) => Ok(None),
+            _ => bail!("tls_cert and tls_key go together: give both or neither"),
+        }
     }
+
+    fn checks(&mut self) -> anyhow::Result<Checks> {
+        let (limits, retry) = (Limits::default(), RetryPolicy::SANDBOX);
+        let mut number = |name: &'static str,
+                          default: u64,
+                          range: std::ops::RangeInclusive<u64>,
+                          get: fn(&ChecksLayer) -> Option<u64>| {
+            let found = self.find(name, &default.to_string(), |l| get(&l.checks), u64::to_string);
+            let value = found.unwrap_or(default);
+            ensure!(
+                range.contains(&value),
+                "{name} must be {} to {}",
+                range.start(),
+                range.end()
+            );
+            Ok(value)
+        };
+        let per_second = number(
+            "checks.per_second",
+            limits.per_second.into(),
+            1..=1_000_000,
+            |c| c.per_second,
+        )?;
+        let burst = number("checks.burst", limits.burst.into(), 1..=1_000_000, |c| c.burst)?;
+        let concurrent = number("checks.concurrent", 512, 1..=10_000, |c| c.concurrent)?;
+        let lease = number("checks.lease_seconds", 26, 2..=600, |c| c.lease_seconds)?;
+        let max_tries = number("checks.max_tries", 5, 1..=100, |c| c.max_tries)?;
+        let base = number(
+            "checks.retry_base_seconds",
+            retry.base.as_secs(),
+            1..=3_600,
+            |c| c.retry_base_seconds,
+        )?;
+        let cap = number("checks.retry_cap_seconds", retry.cap.as_secs(), 1..=86_400, |c| {
+            c.retry_cap_seconds
+        })?;
+        let lease = Duration::from_secs(lease);
+        let defaults = Settings::default();
+        Ok(Checks {
+            settings: Settings {
+                retry: RetryPolicy {
+                    max_tries: i32::try_from(max_tries)?,
+                    base: Duration::from_secs(base),
+                    cap: Duration::from_secs(cap),
+                },
+                lease,
+                poll: defaults.poll.min(lease / 2),
+            },
+            limits: Limits {
+                per_second: u32::try_from(per_second)?,
+                burst: u32::try_from(burst)?,
+                concurrent: usize::try_from(concurrent)?,
+                deadline: deadline(lease),
+            },
+        })
+    }
+}
+
+/// How long a call may take under a lease, so that whoever calls has time left to settle it: 22 of 26 seconds.
+fn deadline(lease: Duration) -> Duration {
+    lease * 11 / 13
+}
+
+#[expect(clippy::ptr_arg, reason = "it shows what a layer holds")]
+fn shown_path(path: &PathBuf) -> String {
+    path.display().to_string()
+}
+
+/// A database's URL as it may be shown.
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "not a URL".to_owned();
+    };
+    // The last @ ends the user's part: a password may hold others.
+    let Some((user, rest)) = rest.rsplit_once('@') else {
+        return format!("{scheme}://{rest}");
+    };
+    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    format!("{scheme}://{user}@{rest}")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_example_file_says_what_is_so_without_it() {
-        let example = include_str!("../../../tidemark.example.toml");
-        assert_eq!(
-            toml::from_str::<FileOptions>(example).unwrap(),
-            FileOptions::default()
-        );
-        // Every line that sets something, uncommented, is a valid file too.
-        let set: String = example
-            .lines()
-            .filter_map(|line| line.strip_prefix('#'))
-            .filter(|line| {
-                line.split_once(" = ")
-                    .is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
-            })
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let all: FileOptions = toml::from_str(&set).unwrap();
-        assert_eq!(all.listen, Some(DEFAULT_LISTEN));
-        assert!(all.database_url.is_some() && all.master_key.is_some() && all.public_url.is_some());
-        assert!(all.tls_cert.is_some() && all.tls_key.is_some() && !all.trusted_proxies.is_empty());
-    }
-
-    #[test]
-    fn an_unknown_name_is_refused() {
-        assert!(toml::from_str::<FileOptions>("listne = \"127.0.0.1:1\"").is_err());
-    }
-
-    #[test]
-    fn a_flag_goes_before_the_file() {
-        let flags = FileOptions {
-            public_url: Some("https://flag".to_owned()),
-            ..FileOptions::default()
-        };
-        let file = FileOptions {
-            public_url: Some("https://file".to_owned()),
-            listen: Some("127.0.0.1:9".parse().unwrap()),
-            ..FileOptions::default()
-        };
-        let options = Options::new(PathBuf::from("d"), flags.over(file)).unwrap();
-        assert_eq!(options.public_url.as_deref(), Some("https://flag"));
-        assert_eq!(options.listen.port(), 9);
-    }
-}
+mod tests;

@@ -130,7 +130,7 @@ impl Store {
              WHERE k.secret_hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)";
         let hash = secret.hash().0.to_vec();
         let row: Option<(Uuid, Uuid, bool)> = self
-            .read(move |reader| {
+            .read("caller", move |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| {
                         sqlx::query_as(SELECT)
@@ -153,7 +153,7 @@ impl Store {
     pub async fn is_good(&self, id: ApiKeyId, now: Timestamp) -> Result<bool> {
         const SELECT: &str = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE api_key_id = $1 AND revoked_at IS NULL \
                               AND (expires_at IS NULL OR expires_at > $2))";
-        self.read(move |reader| {
+        self.read("is_good", move |reader| {
             Box::pin(async move {
                 Ok(on!(&mut reader.conn, |c| {
                     sqlx::query_scalar(SELECT)

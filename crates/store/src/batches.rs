@@ -81,7 +81,7 @@ impl Store {
             " FROM batches b WHERE b.requester_id = $1 AND b.batch_id = $2"
         );
         let row: Option<BatchRow> = self
-            .read(move |reader| {
+            .read("batch", move |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| {
                         sqlx::query_as(SELECT)
@@ -113,7 +113,7 @@ impl Store {
             (p.submitted_at.as_micros(), p.batch_id.uuid())
         });
         let rows: Vec<BatchRow> = self
-            .read(move |reader| {
+            .read("batches", move |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| {
                         sqlx::query_as(SELECT)

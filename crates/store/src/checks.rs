@@ -184,7 +184,7 @@ impl From<ClaimRow> for Claim {
 impl Store {
     /// Opens what the provider is to be told of each claimed check.
     pub async fn requests(&self, claims: Vec<Claim>) -> Result<Vec<ClaimedCheck>> {
-        self.read(move |reader| {
+        self.read("requests", move |reader| {
             Box::pin(async move {
                 let mut rows: HashMap<CheckId, RequestRow> = HashMap::with_capacity(claims.len());
                 for group in groups(&claims) {
@@ -252,7 +252,7 @@ impl Store {
         const SELECT: &str = "SELECT MIN((SELECT MIN(c.due_at) FROM checks c \
              WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL)) FROM requesters r";
         let due: Option<i64> = self
-            .read(|reader| {
+            .read("next_check_due", |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| sqlx::query_scalar(SELECT)
                         .fetch_one(c)

@@ -79,7 +79,7 @@ impl Store {
     pub async fn event_counts(&self, batch_id: BatchId) -> Result<(i64, i64)> {
         const SELECT: &str = "SELECT (SELECT COUNT(*) FROM events WHERE batch_id = $1), \
              (SELECT COUNT(*) FROM deliveries d JOIN events e ON e.event_id = d.event_id WHERE e.batch_id = $1)";
-        self.read(move |reader| {
+        self.read("event_counts", move |reader| {
             Box::pin(async move {
                 Ok(on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
                     .bind(batch_id.uuid())

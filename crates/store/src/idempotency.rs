@@ -172,7 +172,7 @@ impl Store {
     /// The reply to a submission that is known already. Spares the work of a replay; the decision is
     /// [`Tx::register`]'s.
     pub async fn replay(&self, what: Remembered, now: Timestamp) -> Result<Option<Replay>> {
-        self.read(move |reader| {
+        self.read("replay", move |reader| {
             Box::pin(async move {
                 let row: Option<ReplayRow> = on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
                     .bind(what.requester_id.uuid())

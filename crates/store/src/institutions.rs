@@ -13,7 +13,7 @@ impl Store {
         const NAMES: &str = "SELECT institution_no, name FROM institutions";
         const ROUTING: &str = "SELECT routing_number, institution_no FROM routing_numbers";
         let (names, routing) = self
-            .read(|reader| {
+            .read("directory", |reader| {
                 Box::pin(async move {
                     let names: Vec<(i32, String)> =
                         on!(&mut reader.conn, |c| sqlx::query_as(NAMES).fetch_all(c).await)?;

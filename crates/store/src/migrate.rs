@@ -12,7 +12,10 @@ use crate::open::{DatabaseUrl, OpenMode};
 use crate::sealing::MasterKey;
 
 /// The schema version that this program makes and needs.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 2;
+/// The oldest schema version whose programs may still work on what this program makes: they pass over tables
+/// and indexes that they do not know.
+const ADMITS: i32 = 1;
 
 /// What an initialised database says of itself.
 pub(crate) struct State {
@@ -22,19 +25,31 @@ pub(crate) struct State {
     key_check: Vec<u8>,
 }
 
-fn migrations(backend: &Backend) -> Migrator {
-    let sql = match backend {
-        OnEngine::Sqlite(_) => include_str!("../migrations/sqlite/0001_foundation.sql"),
-        OnEngine::Postgres(_) => include_str!("../migrations/postgres/0001_foundation.sql"),
+/// A migration's text for each database.
+macro_rules! texts {
+    ($file:literal) => {
+        [
+            include_str!(concat!("../migrations/sqlite/", $file)),
+            include_str!(concat!("../migrations/postgres/", $file)),
+        ]
     };
-    let foundation = Migration::new(
-        1,
-        "foundation".into(),
-        MigrationType::Simple,
-        sql.into_sql_str(),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![foundation]);
+}
+
+const MIGRATIONS: [(i64, &str, [&str; 2]); 2] = [
+    (1, "foundation", texts!("0001_foundation.sql")),
+    (2, "nodes", texts!("0002_nodes.sql")),
+];
+
+fn migrations(backend: &Backend) -> Migrator {
+    let migrations = MIGRATIONS.map(|(version, name, [sqlite, postgres])| {
+        let sql = match backend {
+            OnEngine::Sqlite(_) => sqlite,
+            OnEngine::Postgres(_) => postgres,
+        };
+        let sql = sql.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
     // A newer program may have added to the schema; whether that is bearable is `admits`' decision.
     migrator.set_ignore_missing(true);
     migrator
@@ -144,9 +159,8 @@ async fn initialise(backend: &Backend, master: &MasterKey, now: Timestamp) -> Re
     const INSERT: &str = "INSERT INTO server (singleton, admits, key_check, created_at) VALUES (1, $1, $2, $3) \
                           ON CONFLICT (singleton) DO NOTHING";
     let mut conn = backend.begin().await?;
-    let admits = i32::try_from(SCHEMA_VERSION).unwrap_or(i32::MAX);
     on!(&mut conn, |c| sqlx::query(INSERT)
-        .bind(admits)
+        .bind(ADMITS)
         .bind(master.check_value())
         .bind(now.as_micros())
         .execute(c)

@@ -26,13 +26,29 @@ const MIN_SQLITE: [u32; 3] = [3, 51, 3];
 /// How long a call waits for a connection, or for SQLite's write lock held by another process.
 const PATIENCE: Duration = Duration::from_secs(10);
 const READERS: u32 = 8;
-const POSTGRES_CONNECTIONS: u32 = 16;
+/// PostgreSQL connections of a process, unless it is told otherwise.
+pub const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// Where a database is.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
-    Postgres(Box<PgConnectOptions>),
+    Postgres {
+        options: Box<PgConnectOptions>,
+        /// As many as this process may have open at once.
+        connections: u32,
+    },
+}
+
+impl DatabaseUrl {
+    /// The same, with another number of connections. SQLite, whose connections are files, keeps its own.
+    #[must_use]
+    pub fn with_connections(self, connections: u32) -> Self {
+        match self {
+            Self::Postgres { options, .. } => Self::Postgres { options, connections },
+            Self::Sqlite(_) => self,
+        }
+    }
 }
 
 impl FromStr for DatabaseUrl {
@@ -45,7 +61,10 @@ impl FromStr for DatabaseUrl {
         }
         let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
-            "postgres" | "postgresql" => Ok(Self::Postgres(Box::new(text.parse()?))),
+            "postgres" | "postgresql" => Ok(Self::Postgres {
+                options: Box::new(text.parse()?),
+                connections: POSTGRES_CONNECTIONS,
+            }),
             // Only the scheme is repeated: the rest may hold a password.
             _ => Err(Error::UnknownDatabaseUrl(scheme.to_owned())),
         }
@@ -100,7 +119,7 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        self.read(|reader| {
+        self.read("ping", |reader| {
             Box::pin(async move {
                 Ok(on!(&mut reader.conn, |c| sqlx::query("SELECT 1")
                     .execute(c)
@@ -116,7 +135,7 @@ impl Store {
         if let Some(keys) = self.keyring.known(requester_id) {
             return Ok(keys);
         }
-        self.read(move |reader| {
+        self.read("requester_keys", move |reader| {
             Box::pin(async move { reader.keyring.clone().keys(&mut reader.conn, requester_id).await })
         })
         .await
@@ -131,7 +150,10 @@ impl Store {
 async fn connect(url: &DatabaseUrl, mode: OpenMode) -> Result<Backend> {
     match url {
         DatabaseUrl::Sqlite(path) => Ok(OnEngine::Sqlite(sqlite(path, mode).await?)),
-        DatabaseUrl::Postgres(options) => Ok(OnEngine::Postgres(postgres((**options).clone()).await?)),
+        DatabaseUrl::Postgres { options, connections } => {
+            let pool = postgres((**options).clone(), *connections).await?;
+            Ok(OnEngine::Postgres(pool))
+        }
     }
 }
 
@@ -176,7 +198,7 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
     Ok(SqlitePools { write, read })
 }
 
-async fn postgres(options: PgConnectOptions) -> Result<PgPool> {
+async fn postgres(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
     // No transaction of ours waits for anything but the database, so a session that idles inside one, or
     // waits longer than this, belongs to a process that is gone or stuck.
     let options = options
@@ -190,7 +212,7 @@ async fn postgres(options: PgConnectOptions) -> Result<PgPool> {
             ("tcp_user_timeout", "10s"),
         ]);
     let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
+        .max_connections(connections.max(1))
         .acquire_timeout(PATIENCE)
         // A connection that comes back inside a transaction was cut off: it must not serve another call.
         .after_release(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))

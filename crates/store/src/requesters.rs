@@ -63,7 +63,7 @@ impl Store {
         const SELECT: &str = "SELECT requester_id, name, cards FROM requesters WHERE name = $1";
         let name = name.to_owned();
         let row: Option<(Uuid, String, bool)> = self
-            .read(move |reader| {
+            .read("requester", move |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
                         .bind(name)

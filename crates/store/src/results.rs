@@ -134,7 +134,7 @@ impl Store {
             row_columns!(),
             "WHERE c.batch_id = $1 AND c.recorded_no > $2 AND c.recorded_no <= $3 ORDER BY c.recorded_no"
         );
-        self.read(move |reader| {
+        self.read("results", move |reader| {
             Box::pin(async move {
                 let total: Option<i32> = on!(&mut reader.conn, |c| sqlx::query_scalar(TOTAL)
                     .bind(requester_id.uuid())
@@ -184,7 +184,7 @@ impl Store {
         if ids.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        self.read(move |reader| {
+        self.read("export_batches", move |reader| {
             Box::pin(async move {
                 // One statement for all: it is the export's moment in time.
                 let sql = format!(
@@ -241,7 +241,7 @@ impl Store {
         requester_id: RequesterId,
         batches: Vec<ExportBatch>,
     ) -> Result<BTreeSet<String>> {
-        self.read(move |reader| {
+        self.read("export_keys", move |reader| {
             Box::pin(async move {
                 let mut keys = BTreeSet::new();
                 for batch in batches.iter().filter(|batch| batch.recorded > 0) {
@@ -264,7 +264,7 @@ impl Store {
             row_columns!(),
             "WHERE c.batch_id = $1 AND c.recorded_no <= $2 ORDER BY c.row_no"
         );
-        self.read(move |reader| {
+        self.read("export_rows", move |reader| {
             Box::pin(async move {
                 let batch_id = batch.batch_id;
                 let rows: Vec<Row> = on!(&mut reader.conn, |c| sqlx::query_as(SELECT)

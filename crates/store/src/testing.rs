@@ -94,7 +94,7 @@ async fn create_postgres_database() -> (DatabaseUrl, String) {
     conn.close().await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
     (
-        DatabaseUrl::Postgres(Box::new(options.database(&name))),
+        format!("{base}/{name}").parse().unwrap(),
         format!("{base}/{name}"),
     )
 }

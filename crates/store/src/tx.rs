@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::backend::{OnEngine, ReadConn, WriteConn};
 use crate::error::{Error, Result};
+use crate::fault_point;
 use crate::keyring::Keyring;
 use crate::open::Store;
 
@@ -28,14 +29,15 @@ pub(crate) struct Reader {
 }
 
 impl Store {
-    /// Runs `work` in one transaction and commits it if it returns `Ok`, else rolls it back.
+    /// Runs `work` in one transaction and commits it if it returns `Ok`, else rolls it back. `call` names it
+    /// for the fault points.
     ///
     /// `work` must pass on every error that a call on `Tx` gives it: PostgreSQL commits a transaction in which
     /// a statement was refused as nothing at all, and reports success.
     ///
     /// It runs to its end even if the returned future is dropped. On [`Error::CommitUnknown`] it may or may
     /// not have happened.
-    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, call: &'static str, work: F) -> Result<T, E>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
         T: Send + 'static,
@@ -43,28 +45,35 @@ impl Store {
     {
         let (backend, keyring) = (self.backend.clone(), self.keyring.clone());
         unbroken(async move {
+            fault_point::reached(call, "begin");
             let conn = backend.begin().await.map_err(Error::from)?;
+            fault_point::reached(call, "begun");
             let mut tx = Tx { conn, keyring };
             let value = work(&mut tx).await?;
+            fault_point::reached(call, "commit");
             tx.conn.commit().await.map_err(Error::CommitUnknown)?;
+            fault_point::reached(call, "committed");
             Ok(value)
         })
         .await
     }
 
-    /// Runs `work` on a connection of its own, outside any transaction.
-    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    /// Runs `work` on a connection of its own, outside any transaction. `call` names it for the fault points.
+    pub(crate) async fn read<T, F>(&self, call: &'static str, work: F) -> Result<T>
     where
         F: for<'t> FnOnce(&'t mut Reader) -> Work<'t, T, Error> + Send + 'static,
         T: Send + 'static,
     {
         let (backend, keyring) = (self.backend.clone(), self.keyring.clone());
         unbroken(async move {
+            fault_point::reached(call, "read");
             let mut reader = Reader {
                 conn: backend.read().await?,
                 keyring,
             };
-            work(&mut reader).await
+            let value = work(&mut reader).await?;
+            fault_point::reached(call, "answered");
+            Ok(value)
         })
         .await
     }

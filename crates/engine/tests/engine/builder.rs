@@ -145,7 +145,7 @@ impl World {
         }
         // On SQLite it takes its turn behind whatever a loop is writing.
         self.store
-            .write(|_| Box::pin(async { Ok::<_, Error>(()) }))
+            .write("test", |_| Box::pin(async { Ok::<_, Error>(()) }))
             .await
             .unwrap();
         self.clock.advance(Duration::from_millis(100));

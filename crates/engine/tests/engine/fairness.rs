@@ -163,6 +163,7 @@ async fn the_providers_rate_bounds_the_claims(db: TestDatabase) {
             per_second: 2,
             burst: 3,
             concurrent: 100,
+            ..Limits::default()
         },
     )
     .await;
@@ -196,6 +197,7 @@ async fn permits_that_no_check_needed_are_given_back(db: TestDatabase) {
             per_second: 1,
             burst: 3,
             concurrent: 100,
+            ..Limits::default()
         },
     )
     .await;
@@ -221,6 +223,7 @@ async fn permits_are_given_back_where_claiming_failed(db: TestDatabase) {
             per_second: 1,
             burst: 2,
             concurrent: 100,
+            ..Limits::default()
         },
     )
     .await;

@@ -165,6 +165,7 @@ async fn the_loop_waits_for_the_providers_rate(db: TestDatabase) {
         per_second: 1,
         burst: 2,
         concurrent: 100,
+        ..Limits::default()
     };
     let (engine, tenant) = (world.engine_of(provider, limits).await, world.tenant("A").await);
     tenant.submit(&engine, accounts(6)).await;

@@ -84,6 +84,7 @@ impl Simulation {
             per_second: 200,
             burst: 60,
             concurrent: [1, 7, 40][self.roll(3)],
+            ..Limits::default()
         };
         self.world
             .seeded_engine(self.world.store.clone(), provider, limits, self.dice.seed())
@@ -143,7 +144,7 @@ impl Simulation {
     async fn settle_down(&self) {
         self.world
             .store
-            .write(|_| Box::pin(async { Ok::<_, Error>(()) }))
+            .write("test", |_| Box::pin(async { Ok::<_, Error>(()) }))
             .await
             .unwrap();
     }

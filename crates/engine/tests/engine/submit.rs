@@ -105,7 +105,7 @@ async fn a_submission_whose_caller_went_away_is_stored_whole_or_not_at_all(db: T
     // Calls that were dropped end by themselves; nothing is in their way but this.
     world
         .store
-        .write(|_| Box::pin(async { Ok::<_, Error>(()) }))
+        .write("test", |_| Box::pin(async { Ok::<_, Error>(()) }))
         .await
         .unwrap();
     world.finish(&engine).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tidemark_domain::check::CALL_DEADLINE;
 use tidemark_domain::clock::{Clock, ManualClock, Sleep, Timestamp};
 use tidemark_providers::guard::{Guard, Limits};
 use tidemark_providers::sandbox::Sandbox;
@@ -15,6 +16,7 @@ fn guard(clock: &ManualClock, per_second: u32, burst: u32) -> Guard {
         per_second,
         burst,
         concurrent: 4,
+        deadline: CALL_DEADLINE,
     };
     Guard::new(
         Arc::new(Sandbox::new(Arc::new(clock.clone()))),
@@ -41,7 +43,8 @@ fn the_default_limits_are_generous() {
         Limits {
             per_second: 20_000,
             burst: 2_000,
-            concurrent: 512
+            concurrent: 512,
+            deadline: CALL_DEADLINE
         }
     );
 }
@@ -122,6 +125,7 @@ fn a_limit_of_zero_counts_as_one() {
         per_second: 0,
         burst: 0,
         concurrent: 0,
+        deadline: CALL_DEADLINE,
     };
     let guard = Guard::new(
         Arc::new(Sandbox::new(Arc::new(clock.clone()))),
@@ -166,6 +170,7 @@ fn a_clock_that_is_set_back_neither_frees_permits_nor_stops_them() {
         per_second: 1,
         burst: 3,
         concurrent: 4,
+        deadline: CALL_DEADLINE,
     };
     let guard = Guard::new(Arc::new(Sandbox::new(clock.clone())), clock.clone(), limits);
     assert_eq!(guard.permits(3), 3);

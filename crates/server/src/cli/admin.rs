@@ -1,66 +1,13 @@
 //! `tidemark requester` and `tidemark key`: what an operator does on the database itself, also while the
 //! server runs.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use tidemark_domain::id::ApiKeyId;
-use tidemark_engine::{Engine, Settings};
-use tidemark_store::OpenMode;
 
 use super::CliError;
 use super::output::Output;
-use crate::clock::SystemClock;
-use crate::config::{FileOptions, Options};
-use crate::wire;
-
-/// Which database, and the key that opens it.
-#[derive(Args)]
-pub(crate) struct DatabaseArgs {
-    /// sqlite://PATH or postgres://… [default: tidemark.db in the data folder]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TIDEMARK_DATABASE_URL",
-        hide_env_values = true
-    )]
-    pub(super) database_url: Option<String>,
-    /// File of the master key [default: master.key in the data folder]
-    #[arg(long, value_name = "FILE", env = "TIDEMARK_MASTER_KEY_FILE")]
-    pub(super) master_key: Option<PathBuf>,
-}
-
-/// Where the server's data is.
-#[derive(Args)]
-pub(crate) struct ServerSideArgs {
-    /// Data folder of the server
-    #[arg(long, value_name = "DIR", required_unless_present = "database_url")]
-    data_dir: Option<PathBuf>,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
-impl ServerSideArgs {
-    async fn engine(self) -> Result<Engine, CliError> {
-        if self.data_dir.is_none() && self.database.master_key.is_none() {
-            return Err(CliError::Usage(
-                "--database-url needs --master-key or --data-dir".to_owned(),
-            ));
-        }
-        let said = FileOptions {
-            database_url: self.database.database_url,
-            master_key: self.database.master_key,
-            ..FileOptions::default()
-        };
-        let options = Options::new(self.data_dir.unwrap_or_default(), said).map_err(CliError::Failed)?;
-        let clock = Arc::new(SystemClock);
-        wire::open_engine(&options, OpenMode::AsItIs, clock, Settings::default())
-            .await
-            .map_err(CliError::Failed)
-    }
-}
+use super::server_side::ServerSideArgs;
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Switch {

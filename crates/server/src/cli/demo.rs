@@ -98,7 +98,7 @@ fn let_the_sandbox_break() {
 }
 
 async fn serve(args: &DemoArgs, body: Vec<u8>, running: &Running, output: &Output) -> Result<(), CliError> {
-    let mut signal = pin!(running.stopped_by_signal());
+    let mut signal = pin!(wire::signalled());
     let guide = tokio::select! {
         guide = Box::pin(show(args, body, running, output)) => guide?,
         () = &mut signal => return Err(anyhow!("stopped before the results were there").into()),

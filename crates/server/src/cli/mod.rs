@@ -9,7 +9,9 @@ pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod output;
 pub(crate) mod serve;
+pub(crate) mod server_side;
 pub(crate) mod submit;
+pub(crate) mod work;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -41,6 +43,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the server
     Serve(Box<serve::ServeArgs>),
+    /// Run checks without an API, beside the servers on the same PostgreSQL database
+    Work(work::WorkArgs),
     /// Add or change a requester: an organisation that owns batches (works while the server runs)
     #[command(subcommand)]
     Requester(admin::RequesterCommand),
@@ -177,6 +181,7 @@ async fn run(command: Command, output: &Output) -> Result<(), CliError> {
     match command {
         Command::Demo(args) => Box::pin(demo::run(args, output)).await,
         Command::Serve(args) => Box::pin(serve::run(*args, output)).await,
+        Command::Work(args) => Box::pin(work::run(args, output)).await,
         Command::Requester(command) => Box::pin(admin::run_requester(command, output)).await,
         Command::Key(command) => Box::pin(admin::run_key(command, output)).await,
         Command::Submit(args) => until_ctrl_c(submit::run(args, output)).await,

@@ -10,7 +10,6 @@ use tidemark::clock::SystemClock;
 use tidemark::config::Options;
 use tidemark::wire::{self, Running};
 use tidemark_domain::clock::Clock as _;
-use tidemark_engine::Settings;
 use tidemark_store::testing::TestDatabase;
 
 /// A running server with one requester and its key.
@@ -32,11 +31,9 @@ impl TestServer {
         tidemark::logging::start(false);
         let folder = db.folder.path().join("data");
         let mut options = Options::in_folder(folder.clone());
-        options.database_url = Some(db.url_text.clone());
+        options.database_url = db.url_text.clone();
         change(&mut options);
-        let running = wire::start_with(options, Arc::new(SystemClock), Settings::default())
-            .await
-            .unwrap();
+        let running = wire::start_with(options, Arc::new(SystemClock)).await.unwrap();
         running.engine().add_requester("Lender").await.unwrap();
         let (_, secret) = running.engine().create_key("Lender", "test", None).await.unwrap();
         let client = client(&running).build().unwrap();

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tidemark_domain::check::Ticket;
-use tidemark_domain::id::CheckId;
+use tidemark_domain::id::{BatchId, CheckId};
 use tidemark_domain::secret::Secret;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
 use tidemark_store::{Error, Waiting};
@@ -86,13 +86,19 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
     let (again, lease) = (held.clone(), (node(HOLDER), later(60)));
     let (store, id) = (&tenant.store, tenant.id);
     store
-        .write(move |tx| Box::pin(async move { tx.requesters_due(Some(id), NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.requesters_due(Some(id), NOW).await })
+        })
         .await?;
     store
-        .write(move |tx| Box::pin(async move { tx.extend_held(&held, lease).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.extend_held(&held, lease).await })
+        })
         .await?;
     store
-        .write(move |tx| Box::pin(async move { tx.claim_held(&again, lease).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.claim_held(&again, lease).await })
+        })
         .await?;
     let claims = tenant.claim(2 * PARTS, later(60)).await;
     store.requests(claims.clone()).await?;
@@ -112,9 +118,17 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
     });
     let waiting: Vec<Waiting> = waiting.collect();
     store
-        .write(move |tx| Box::pin(async move { tx.wait(&waiting).await }))
+        .write("test", move |tx| Box::pin(async move { tx.wait(&waiting).await }))
         .await?;
-    store.next_check_due().await?;
+    store
+        .write("test", |tx| Box::pin(tx.forget_expired(NOW, 100)))
+        .await?;
+    daily_reading(tenant, banks, cards).await
+}
+
+async fn daily_reading(tenant: &Tenant, banks: BatchId, cards: BatchId) -> Result<(), Error> {
+    let (store, id) = (&tenant.store, tenant.id);
+    store.queue().await?;
     store.batch(id, banks).await?;
     store.batches(id, None, 100).await?;
     store.results(id, banks, 10, 100).await?;
@@ -123,9 +137,6 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
     for batch in batches {
         store.export_rows(id, batch).await?;
     }
-    store
-        .write(move |tx| Box::pin(async move { tx.forget_expired(NOW, 100).await }))
-        .await?;
     store.event_counts(banks).await?;
     Ok(())
 }
@@ -165,7 +176,9 @@ const LARGE: [&str; 15] = [
 fn reads_all(step: &str, table: &str) -> bool {
     let of_table =
         |verb: &str| step.strip_prefix(verb).and_then(|rest| rest.split(' ').next()) == Some(table);
-    of_table("SCAN ") || of_table("SEARCH ") && !step.contains('(')
+    // Holds no more than what is under way.
+    let is_small = step.ends_with("USING INDEX batches_unfinished");
+    of_table("SCAN ") && !is_small || of_table("SEARCH ") && !step.contains('(')
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,9 +67,9 @@ async fn a_held_check_alone_begins_nothing(db: TestDatabase) {
     assert_eq!(state(&tenant, batch_id).await.state(), "PENDING");
     let id = tidemark_domain::id::CheckId { batch_id, row_no: 1 };
     let lease = (node(HOLDER), later(60));
-    let claimed = tenant
-        .store
-        .write(move |tx| Box::pin(async move { tx.claim_held(&[id], lease).await }));
+    let claimed = tenant.store.write("test", move |tx| {
+        Box::pin(async move { tx.claim_held(&[id], lease).await })
+    });
     assert_eq!(claimed.await.unwrap().len(), 1);
     assert_eq!(state(&tenant, batch_id).await.state(), "PROCESSING");
 }

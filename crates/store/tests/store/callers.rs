@@ -38,7 +38,9 @@ async fn add_key(
         expires_at,
     };
     store
-        .write(move |tx| Box::pin(async move { tx.add_api_key(&key, &again, NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.add_api_key(&key, &again, NOW).await })
+        })
         .await
         .unwrap();
     (api_key_id, secret)
@@ -46,7 +48,9 @@ async fn add_key(
 
 async fn revoke(store: &Store, id: ApiKeyId) -> Option<RequesterId> {
     store
-        .write(move |tx| Box::pin(async move { tx.revoke_api_key(id, NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.revoke_api_key(id, NOW).await })
+        })
         .await
         .unwrap()
 }
@@ -54,13 +58,17 @@ async fn revoke(store: &Store, id: ApiKeyId) -> Option<RequesterId> {
 async fn add_requester(store: &Store, requester: &Requester) -> Result<(), Error> {
     let requester = requester.clone();
     store
-        .write(move |tx| Box::pin(async move { tx.add_requester(&requester, NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.add_requester(&requester, NOW).await })
+        })
         .await
 }
 
 async fn set_cards(store: &Store, id: RequesterId, cards: bool) -> Result<(), Error> {
     store
-        .write(move |tx| Box::pin(async move { tx.set_cards(id, cards).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.set_cards(id, cards).await })
+        })
         .await
 }
 
@@ -136,7 +144,9 @@ async fn a_secret_is_one_keys_alone(db: TestDatabase) {
     };
     let again = ApiKeySecret::parse(secret.expose()).unwrap();
     let added = store
-        .write(move |tx| Box::pin(async move { tx.add_api_key(&key, &again, NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.add_api_key(&key, &again, NOW).await })
+        })
         .await;
     assert!(matches!(added, Err(Error::Database(_))));
     assert_eq!(
@@ -231,7 +241,7 @@ async fn keys_of_a_requester_that_was_rolled_back_are_not_used_for_the_next_of_i
     let (id, again) = (requester.requester_id, requester.clone());
     let what = Remembered::new(&other.keys, id, Endpoint::JsonSubmission, None, b"");
     let rolled_back: Result<(), Error> = store
-        .write(move |tx| {
+        .write("test", move |tx| {
             Box::pin(async move {
                 tx.add_requester(&requester, NOW).await?;
                 tx.register(&what, BatchId::new(NOW, random()), "", (NOW, later(1)))

@@ -78,7 +78,7 @@ async fn a_write_dropped_in_its_middle_still_ends(db: TestDatabase) {
         }
     };
     let (first, second) = (requester("A"), requester("B"));
-    let mut write = Box::pin(store.write(move |tx| {
+    let mut write = Box::pin(store.write("test", move |tx| {
         Box::pin(async move {
             tx.add_requester(&first, NOW).await?;
             half.send(()).unwrap();

@@ -110,7 +110,9 @@ async fn claims_are_of_one_requester(db: TestDatabase) {
 
 async fn due(store: &Store, after: Option<RequesterId>, now: Timestamp) -> Vec<RequesterId> {
     store
-        .write(move |tx| Box::pin(async move { tx.requesters_due(after, now).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.requesters_due(after, now).await })
+        })
         .await
         .unwrap()
 }

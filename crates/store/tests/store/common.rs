@@ -137,7 +137,9 @@ impl Tenant {
             name: name.to_owned(),
             cards: true,
         };
-        let added = store.write(move |tx| Box::pin(async move { tx.add_requester(&requester, NOW).await }));
+        let added = store.write("test", move |tx| {
+            Box::pin(async move { tx.add_requester(&requester, NOW).await })
+        });
         added.await.unwrap();
         let keys = store.requester_keys(id).await.unwrap();
         Self {
@@ -158,7 +160,9 @@ impl Tenant {
 
     pub(crate) async fn store_sealed(&self, submission: Submission) -> Result<(), Error> {
         self.store
-            .write(move |tx| Box::pin(async move { tx.add_batch(&submission).await }))
+            .write("test", move |tx| {
+                Box::pin(async move { tx.add_batch(&submission).await })
+            })
             .await
     }
 
@@ -184,9 +188,9 @@ impl Tenant {
 
     pub(crate) async fn claim_as(&self, n: u8, limit: usize, now: Timestamp) -> Result<Vec<Claim>, Error> {
         let (id, lease) = (self.id, (node(n), now.after(Duration::from_secs(60))));
-        let claimed = self
-            .store
-            .write(move |tx| Box::pin(async move { tx.claim_checks(id, limit, lease, now).await }));
+        let claimed = self.store.write("test", move |tx| {
+            Box::pin(async move { tx.claim_checks(id, limit, lease, now).await })
+        });
         let mut claims = claimed.await?;
         claims.sort_by_key(|claim| claim.id);
         Ok(claims)
@@ -194,7 +198,7 @@ impl Tenant {
 
     /// Settles claims as the engine does: those that still stand.
     pub(crate) async fn settle(&self, results: Vec<(Claim, Outcome)>, now: Timestamp) -> Vec<Completed> {
-        let settled = self.store.write(move |tx| {
+        let settled = self.store.write("test", move |tx| {
             Box::pin(async move {
                 let mut batches: Vec<BatchId> = results.iter().map(|(claim, _)| claim.id.batch_id).collect();
                 batches.sort();

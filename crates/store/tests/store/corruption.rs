@@ -180,7 +180,9 @@ async fn a_webhook_moved_to_another_batch_is_found(db: TestDatabase) {
     };
     let delivery = DeliveryId::new(NOW, random());
     let added = store
-        .write(move |tx| Box::pin(async move { tx.add_event(&event, delivery, NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.add_event(&event, delivery, NOW).await })
+        })
         .await;
     assert!(is_corrupt(added, ("batches", "webhook_url")));
     assert_eq!(store.event_counts(to).await.unwrap(), (0, 0));
@@ -195,8 +197,9 @@ async fn a_reply_moved_to_another_submission_is_found(db: TestDatabase) {
     for (what, seconds) in known.into_iter().zip([10, 20]) {
         let batch_id = tenant.submit_many(1).await;
         let span = (NOW, later(seconds));
-        let registered =
-            store.write(move |tx| Box::pin(async move { tx.register(&what, batch_id, "{}", span).await }));
+        let registered = store.write("test", move |tx| {
+            Box::pin(async move { tx.register(&what, batch_id, "{}", span).await })
+        });
         registered.await.unwrap();
     }
     let first = format!(

@@ -25,7 +25,9 @@ async fn add_event(store: &Store, requester_id: RequesterId, batch_id: BatchId) 
     };
     let delivery_id = DeliveryId::new(NOW, random());
     store
-        .write(move |tx| Box::pin(async move { tx.add_event(&event, delivery_id, later(3)).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.add_event(&event, delivery_id, later(3)).await })
+        })
         .await
 }
 
@@ -101,7 +103,9 @@ async fn an_act_is_written_down(db: TestDatabase) {
     for entry in [whole, bare] {
         let id = EventId::new(NOW, random()).uuid();
         store
-            .write(move |tx| Box::pin(async move { tx.audit(id, &entry, NOW).await }))
+            .write("test", move |tx| {
+                Box::pin(async move { tx.audit(id, &entry, NOW).await })
+            })
             .await
             .unwrap();
     }

@@ -20,15 +20,17 @@ tidemark_store::on_both_databases! {
 
 async fn claim_held(store: &Store, ids: &[CheckId], n: u8, lease_end: Timestamp) -> Vec<Claim> {
     let ids = ids.to_vec();
-    let claimed =
-        store.write(move |tx| Box::pin(async move { tx.claim_held(&ids, (node(n), lease_end)).await }));
+    let claimed = store.write("test", move |tx| {
+        Box::pin(async move { tx.claim_held(&ids, (node(n), lease_end)).await })
+    });
     claimed.await.unwrap()
 }
 
 async fn extend_held(store: &Store, ids: &[CheckId], n: u8, lease_end: Timestamp) {
     let ids = ids.to_vec();
-    let extended =
-        store.write(move |tx| Box::pin(async move { tx.extend_held(&ids, (node(n), lease_end)).await }));
+    let extended = store.write("test", move |tx| {
+        Box::pin(async move { tx.extend_held(&ids, (node(n), lease_end)).await })
+    });
     extended.await.unwrap();
 }
 

@@ -50,7 +50,7 @@ async fn submit(
         reply.to_owned(),
         (now, now.after(std::time::Duration::from_secs(100))),
     );
-    let submitted = tenant.store.write(move |tx| {
+    let submitted = tenant.store.write("test", move |tx| {
         Box::pin(async move {
             let registration = tx.register(&what, batch_id, &reply, span).await?;
             if registration == Registration::New {
@@ -192,7 +192,9 @@ async fn a_registration_without_its_batch_is_refused(db: TestDatabase) {
     let nowhere = BatchId::new(NOW, [7; 10]);
     let written = tenant
         .store
-        .write(move |tx| Box::pin(async move { tx.register(&what, nowhere, "", span).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.register(&what, nowhere, "", span).await })
+        })
         .await;
     assert!(matches!(written, Err(Error::CommitUnknown(_))));
     assert_eq!(tenant.store.replay(what, NOW).await.unwrap(), None);
@@ -206,7 +208,7 @@ async fn a_registration_that_is_rolled_back_leaves_nothing(db: TestDatabase) {
     let span = (NOW, later(100));
     let written: Result<(), Error> = tenant
         .store
-        .write(move |tx| {
+        .write("test", move |tx| {
             Box::pin(async move {
                 assert_eq!(tx.register(&what, batch_id, "", span).await?, Registration::New);
                 tx.add_batch(&submission).await?;
@@ -230,8 +232,11 @@ async fn expired_submissions_are_forgotten_a_few_at_a_time(db: TestDatabase) {
             .await
             .unwrap();
     }
-    let forget =
-        |now, limit| store.write(move |tx| Box::pin(async move { tx.forget_expired(now, limit).await }));
+    let forget = |now, limit| {
+        store.write("test", move |tx| {
+            Box::pin(async move { tx.forget_expired(now, limit).await })
+        })
+    };
     let forgotten: Result<u64, Error> = forget(later(99), 10).await;
     assert_eq!(forgotten.unwrap(), 0);
     for (limit, count) in [(3, 3), (3, 2), (3, 0)] {

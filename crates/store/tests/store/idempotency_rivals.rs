@@ -33,7 +33,7 @@ async fn submit_at_once(db: &TestDatabase, tenant: &Tenant, body: &'static [u8],
             let reply = format!("reply {n} at {seconds}");
             let (own, span) = (reply.clone(), (later(seconds), later(seconds + 100)));
             start.wait().await;
-            let submitted = tenant.store.write(move |tx| {
+            let submitted = tenant.store.write("test", move |tx| {
                 Box::pin(async move {
                     let registration = tx.register(&what, batch_id, &reply, span).await?;
                     if registration == Registration::New {
@@ -99,7 +99,7 @@ async fn rivals_forget_every_expired_submission_once(db: TestDatabase) {
     let tenant = Tenant::add(&db.open().await, "A").await;
     let batch_id = tenant.submit_many(1).await;
     let (of_write, span) = (tenant.clone(), (NOW, later(1)));
-    let registered = tenant.store.write(move |tx| {
+    let registered = tenant.store.write("test", move |tx| {
         Box::pin(async move {
             for n in 0..200_u8 {
                 let what = Remembered::new(&of_write.keys, of_write.id, Endpoint::JsonSubmission, None, &[n]);
@@ -116,7 +116,9 @@ async fn rivals_forget_every_expired_submission_once(db: TestDatabase) {
         rivals.spawn(async move {
             let mut forgotten = 0;
             loop {
-                let gone = store.write(|tx| Box::pin(async move { tx.forget_expired(later(1), 7).await }));
+                let gone = store.write("test", |tx| {
+                    Box::pin(async move { tx.forget_expired(later(1), 7).await })
+                });
                 match gone.await.unwrap() {
                     0 => return forgotten,
                     gone => forgotten += gone,
@@ -125,8 +127,8 @@ async fn rivals_forget_every_expired_submission_once(db: TestDatabase) {
         });
     }
     let forgotten: u64 = rivals.join_all().await.iter().sum();
-    let rest = tenant
-        .store
-        .write(|tx| Box::pin(async move { tx.forget_expired(later(1), 200).await }));
+    let rest = tenant.store.write("test", |tx| {
+        Box::pin(async move { tx.forget_expired(later(1), 200).await })
+    });
     assert_eq!(forgotten + rest.await.unwrap(), 200);
 }

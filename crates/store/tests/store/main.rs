@@ -13,6 +13,7 @@ mod exports;
 mod held;
 mod idempotency;
 mod idempotency_rivals;
+mod nodes;
 mod on_disk;
 mod opening;
 mod properties;

@@ -124,9 +124,9 @@ async fn add_key(tenant: &Tenant, secret: &ApiKeySecret) {
         expires_at: None,
     };
     let secret = ApiKeySecret::parse(secret.expose()).unwrap();
-    let added = tenant
-        .store
-        .write(move |tx| Box::pin(async move { tx.add_api_key(&key, &secret, NOW).await }));
+    let added = tenant.store.write("test", move |tx| {
+        Box::pin(async move { tx.add_api_key(&key, &secret, NOW).await })
+    });
     added.await.unwrap();
 }
 
@@ -146,7 +146,7 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
         key,
         b"canary body",
     );
-    let submitted = store.write(move |tx| {
+    let submitted = store.write("test", move |tx| {
         Box::pin(async move {
             tx.register(&what, batch_id, "canary reply", (NOW, later(100)))
                 .await?;
@@ -163,7 +163,9 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
         ticket,
     };
     store
-        .write(move |tx| Box::pin(async move { tx.wait(&[waiting]).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.wait(&[waiting]).await })
+        })
         .await
         .unwrap();
     assert_nothing_private(&db, &secret).await;
@@ -177,7 +179,9 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
         batch_id,
     };
     let delivery_id = DeliveryId::new(NOW, random());
-    let added = store.write(move |tx| Box::pin(async move { tx.add_event(&event, delivery_id, NOW).await }));
+    let added = store.write("test", move |tx| {
+        Box::pin(async move { tx.add_event(&event, delivery_id, NOW).await })
+    });
     added.await.unwrap();
     assert_nothing_private(&db, &secret).await;
     if let Plain::Sqlite(_) = Plain::open(&db).await {

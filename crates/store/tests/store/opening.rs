@@ -152,7 +152,7 @@ async fn a_file_that_is_no_tidemark_database_stays_as_it_is() {
 fn path(db: &TestDatabase) -> &Path {
     match &db.url {
         DatabaseUrl::Sqlite(path) => path,
-        DatabaseUrl::Postgres(_) => panic!("no file"),
+        DatabaseUrl::Postgres { .. } => panic!("no file"),
     }
 }
 
@@ -167,7 +167,7 @@ async fn nodes_that_start_together_migrate_once() {
         started.unwrap().ping().await.unwrap();
     }
     let mut plain = Plain::open(&db).await;
-    assert_eq!(plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 1);
+    assert_eq!(plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 2);
     assert_eq!(plain.number("SELECT COUNT(*) FROM server").await, 1);
     assert_eq!(plain.number("SELECT COUNT(*) FROM institutions").await, 10);
 }
@@ -200,7 +200,7 @@ fn a_url_names_its_database_and_an_unknown_one_shows_no_password() {
     for text in ["postgres://u:p@h:1/n?sslmode=require", "postgresql://h/n"] {
         assert!(matches!(
             DatabaseUrl::from_str(text),
-            Ok(DatabaseUrl::Postgres(_))
+            Ok(DatabaseUrl::Postgres { .. })
         ));
     }
     for text in [

@@ -133,7 +133,9 @@ async fn the_same_batch_is_stored_only_once(db: TestDatabase) {
     for attempt in 0..2 {
         let submission = submission.clone();
         let stored = store
-            .write(move |tx| Box::pin(async move { tx.add_batch(&submission).await }))
+            .write("test", move |tx| {
+                Box::pin(async move { tx.add_batch(&submission).await })
+            })
             .await;
         assert_eq!(stored.is_ok(), attempt == 0);
         assert!(matches!(stored, Ok(()) | Err(Error::Database(_))));

@@ -24,20 +24,26 @@ tidemark_store::on_both_databases! {
 }
 
 async fn lock(store: &Store, ids: Vec<BatchId>) -> Vec<(BatchId, i32)> {
-    let locked = store.write(move |tx| Box::pin(async move { tx.lock_batches(&ids).await }));
+    let locked = store.write("test", move |tx| {
+        Box::pin(async move { tx.lock_batches(&ids).await })
+    });
     locked.await.unwrap().into_iter().collect()
 }
 
 async fn live(store: &Store, claims: Vec<Claim>) -> Vec<CheckId> {
     store
-        .write(move |tx| Box::pin(async move { tx.live_claims(&claims).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.live_claims(&claims).await })
+        })
         .await
         .unwrap()
 }
 
 async fn record(store: &Store, results: Vec<Recorded>) -> Result<(), Error> {
     store
-        .write(move |tx| Box::pin(async move { tx.record(&results, NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.record(&results, NOW).await })
+        })
         .await
 }
 
@@ -226,7 +232,9 @@ async fn counts_that_do_not_fit_their_batch_are_refused(db: TestDatabase) {
     let tenant = Tenant::add(&store, "A").await;
     let batch_id = tenant.submit_many(1).await;
     let counted = store
-        .write(move |tx| Box::pin(async move { tx.count(batch_id, [2, 0, 0, 0, 0, 0, 0], NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.count(batch_id, [2, 0, 0, 0, 0, 0, 0], NOW).await })
+        })
         .await;
     assert!(matches!(counted, Err(Error::Database(_))));
     assert_eq!(
@@ -253,7 +261,9 @@ async fn a_result_keeps_its_institution(db: TestDatabase) {
         .await
         .unwrap();
     store
-        .write(move |tx| Box::pin(async move { tx.count(batch_id, [2, 0, 0, 0, 0, 0, 0], NOW).await }))
+        .write("test", move |tx| {
+            Box::pin(async move { tx.count(batch_id, [2, 0, 0, 0, 0, 0, 0], NOW).await })
+        })
         .await
         .unwrap();
     let batch = store

@@ -46,7 +46,7 @@ async fn assert_works(store: &Store) {
 
 async fn a_write_that_returns_ok_is_durable(db: TestDatabase) {
     let store = db.open().await;
-    store.write(|tx| Box::pin(add_two(tx))).await.unwrap();
+    store.write("test", |tx| Box::pin(add_two(tx))).await.unwrap();
     store.close().await;
     let store = db.open().await;
     assert!(store.requester("A").await.unwrap().is_some() && store.requester("B").await.unwrap().is_some());
@@ -67,7 +67,7 @@ impl From<Error> for Mine {
 async fn a_failing_write_leaves_nothing(db: TestDatabase) {
     let store = db.open().await;
     let written: Result<(), Mine> = store
-        .write(|tx| {
+        .write("test", |tx| {
             Box::pin(async move {
                 add_two(tx).await?;
                 Err(Mine::Refused(7))
@@ -83,7 +83,7 @@ async fn a_panicking_write_leaves_nothing(db: TestDatabase) {
     let store = db.open().await;
     for _ in 0..20 {
         let written: Result<(), Error> = store
-            .write(|tx| {
+            .write("test", |tx| {
                 Box::pin(async move {
                     add_two(tx).await?;
                     panic!("on purpose")
@@ -102,7 +102,7 @@ async fn a_failed_write_holds_nothing_back(db: TestDatabase) {
     let batch_id = tenant.submit_many(1).await;
     for _ in 0..20 {
         let written: Result<(), Mine> = store
-            .write(move |tx| {
+            .write("test", move |tx| {
                 Box::pin(async move {
                     tx.lock_batches(&[batch_id]).await?;
                     Err(Mine::Refused(1))
@@ -111,7 +111,9 @@ async fn a_failed_write_holds_nothing_back(db: TestDatabase) {
             .await;
         assert!(written.is_err());
         // Were the batch still locked, this would wait, and at last fail.
-        let locked = store.write(move |tx| Box::pin(async move { tx.lock_batches(&[batch_id]).await }));
+        let locked = store.write("test", move |tx| {
+            Box::pin(async move { tx.lock_batches(&[batch_id]).await })
+        });
         assert_eq!(locked.await.unwrap().len(), 1);
     }
 }
@@ -120,7 +122,7 @@ async fn a_write_after_a_refused_statement_leaves_nothing(db: TestDatabase) {
     let store = db.open().await;
     Tenant::add(&store, "A").await;
     let written = store
-        .write(|tx| {
+        .write("test", |tx| {
             Box::pin(async move {
                 tx.add_requester(&named("B"), NOW).await?;
                 tx.add_requester(&named("A"), NOW).await

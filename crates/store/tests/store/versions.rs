@@ -8,6 +8,7 @@ use crate::common::Tenant;
 tidemark_store::on_both_databases! {
     a_newer_schema_is_refused_unless_it_admits_this_program
     an_older_schema_is_refused_as_it_is
+    an_older_schema_is_brought_up_to_date_and_keeps_its_data
 }
 
 async fn open(db: &TestDatabase, mode: OpenMode) -> Result<Store, Error> {
@@ -16,7 +17,7 @@ async fn open(db: &TestDatabase, mode: OpenMode) -> Result<Store, Error> {
 
 /// As a program would leave it that knows 99 migrations.
 const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-                     SELECT 99, 'newer', success, checksum, execution_time FROM _sqlx_migrations";
+                     SELECT 99, 'newer', success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1";
 
 async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabase) {
     let tenant = Tenant::add(&db.open().await, "A").await;
@@ -26,9 +27,9 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabas
         plain.run("UPDATE server SET admits = 99").await;
         assert!(matches!(
             open(&db, mode).await,
-            Err(Error::NewerSchema { found: 99, known: 1 })
+            Err(Error::NewerSchema { found: 99, known: 2 })
         ));
-        plain.run("UPDATE server SET admits = 1").await;
+        plain.run("UPDATE server SET admits = 2").await;
         let store = open(&db, mode).await.unwrap();
         assert!(
             store
@@ -38,7 +39,7 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabas
                 .is_some_and(|found| found.requester_id == tenant.id)
         );
     }
-    assert_eq!(plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 2);
+    assert_eq!(plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 3);
 }
 
 async fn an_older_schema_is_refused_as_it_is(db: TestDatabase) {
@@ -46,8 +47,33 @@ async fn an_older_schema_is_refused_as_it_is(db: TestDatabase) {
     Plain::open(&db).await.run("DELETE FROM _sqlx_migrations").await;
     assert!(matches!(
         open(&db, OpenMode::AsItIs).await,
-        Err(Error::OlderSchema { found: 0, known: 1 })
+        Err(Error::OlderSchema { found: 0, known: 2 })
     ));
+}
+
+/// As the program of the first schema left it.
+async fn an_older_schema_is_brought_up_to_date_and_keeps_its_data(db: TestDatabase) {
+    let tenant = Tenant::add(&db.open().await, "A").await;
+    let mut plain = Plain::open(&db).await;
+    for undo in [
+        "DROP TABLE nodes",
+        "DROP INDEX batches_unfinished",
+        "DELETE FROM _sqlx_migrations WHERE version = 2",
+    ] {
+        plain.run(undo).await;
+    }
+    assert!(matches!(
+        open(&db, OpenMode::AsItIs).await,
+        Err(Error::OlderSchema { found: 1, known: 2 })
+    ));
+    let store = open(&db, OpenMode::Migrate).await.unwrap();
+    assert_eq!(
+        store.requester("A").await.unwrap().unwrap().requester_id,
+        tenant.id
+    );
+    assert_eq!(store.nodes().await.unwrap(), []);
+    // Programs of the first schema may work on.
+    assert_eq!(plain.number("SELECT admits FROM server").await, 1);
 }
 
 /// The database claims to be older than it is, so that its migration fails, twice.

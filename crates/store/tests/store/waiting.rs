@@ -23,7 +23,7 @@ fn ticket(text: &str) -> Option<Ticket> {
 
 async fn wait(store: &Store, waiting: Vec<Waiting>) {
     store
-        .write(move |tx| Box::pin(async move { tx.wait(&waiting).await }))
+        .write("test", move |tx| Box::pin(async move { tx.wait(&waiting).await }))
         .await
         .unwrap();
 }
