@@ -68,9 +68,6 @@ impl Engine {
     /// Asks the provider and decides what follows. Needs no answer where the rules give one.
     pub(crate) async fn call(&self, claimed: ClaimedCheck) -> Finished {
         let ClaimedCheck { claim, request } = claimed;
-        if claim.lost_leases > 0 {
-            self.metrics.lost_leases.inc();
-        }
         let StoredRequest {
             person,
             account,

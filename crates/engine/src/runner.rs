@@ -137,6 +137,12 @@ impl Runner {
                     now.after(self.engine.settings.poll)
                 };
                 self.look_at = self.next_due.map_or(self.look_at, |due| self.look_at.min(due));
+                let taken_over = claimed.iter().filter(|c| c.claim.lost_leases > 0).count();
+                if taken_over > 0 {
+                    let metrics = &self.engine.metrics;
+                    metrics.lost_leases.inc_by(u64::try_from(taken_over).unwrap_or(0));
+                    tracing::warn!(checks = taken_over, "took over checks whose leases had ended");
+                }
                 for claimed in claimed {
                     let ticket = claimed
                         .request

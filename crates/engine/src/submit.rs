@@ -92,6 +92,8 @@ impl Engine {
             }
         }
         self.metrics.submitted(batch.accepted.len());
+        let (authorizers, failed) = (batch.accepted.len(), batch.failed.len());
+        tracing::info!(%batch_id, authorizers, failed, "batch submitted");
         self.nudge.notify_one();
         Ok(Submitted::New(reply))
     }

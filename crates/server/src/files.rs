@@ -37,6 +37,11 @@ pub fn lock_folder(dir: &Path) -> anyhow::Result<FolderLock> {
     }
 }
 
+/// Whether a server works on a folder. Makes nothing.
+pub fn is_locked(dir: &Path) -> bool {
+    File::open(dir.join("lock")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Reads the master key; it must be there.
 pub fn read_master_key(path: &Path) -> anyhow::Result<MasterKey> {
     let text = std::fs::read_to_string(path)
@@ -72,14 +77,19 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Where a folder's own certificate is, if it has one.
+pub fn own_tls_files(dir: &Path) -> TlsFiles {
+    let tls = dir.join("tls");
+    TlsFiles {
+        cert: tls.join("cert.pem"),
+        key: tls.join("key.pem"),
+    }
+}
+
 /// The folder's own certificate; a self-signed one for this machine's names and the listening address is
 /// made where it is missing.
 pub fn own_certificate(dir: &Path, listen: SocketAddr) -> anyhow::Result<TlsFiles> {
-    let tls = dir.join("tls");
-    let files = TlsFiles {
-        cert: tls.join("cert.pem"),
-        key: tls.join("key.pem"),
-    };
+    let (tls, files) = (dir.join("tls"), own_tls_files(dir));
     if files.cert.exists() && files.key.exists() {
         return Ok(files);
     }

@@ -15,6 +15,7 @@ mod idempotency;
 mod invariants;
 mod leases;
 mod lost_answer;
+mod node;
 mod providers;
 mod retention;
 mod retries;

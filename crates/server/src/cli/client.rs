@@ -15,6 +15,7 @@ use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue}
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use rustls::{CertificateError, Error as TlsError};
 use serde::Deserialize;
+use serde_json::Value;
 use tidemark_domain::id::BatchId;
 
 use super::CliError;
@@ -44,6 +45,9 @@ pub(crate) struct BatchStatus {
     pub(crate) total_processed: u64,
     #[serde(default)]
     pub(crate) statuses: BTreeMap<String, u64>,
+    /// The reply as it came.
+    #[serde(skip)]
+    pub(crate) json: Value,
 }
 
 impl Client {
@@ -77,7 +81,9 @@ impl Client {
 
     pub(crate) async fn batch(&self, id: BatchId) -> Result<BatchStatus, CliError> {
         let request = self.get(&format!("/v1/balance_requests/{id}"));
-        self.json(self.send(request, PATIENCE).await?).await
+        let json: Value = self.json(self.send(request, PATIENCE).await?).await?;
+        let status = BatchStatus::deserialize(&json).context(NO_SENSE)?;
+        Ok(BatchStatus { json, ..status })
     }
 
     /// Begins an export. Its body comes by [`Client::piece`].

@@ -2,11 +2,9 @@
 //!
 //! Never asks a real account, and says so; never listens on anything but this machine.
 
-use std::collections::BTreeMap;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -16,18 +14,13 @@ use tidemark_domain::id::BatchId;
 use super::client::Client;
 use super::export::{self, Exported};
 use super::output::{Output, plain};
-use super::{CliError, submit};
+use super::{CliError, submit, watch};
 use crate::config::Options;
 use crate::logging;
 use crate::wire::{self, Running};
 
 const SAMPLE: &[u8] = include_bytes!("../../../../examples/authorizers.json");
 const REQUESTER: &str = "Demo Lender";
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Looks between two lines of progress where there is no bar.
-const LOOKS_A_LINE: u32 = 12;
-/// The sample needs half a minute. Whoever waits ten times as long waits for nothing.
-const MOST_LOOKS: u32 = 1_200;
 const PREVIEW_ROWS: usize = 6;
 /// What a person looks for first; as many of them as the terminal is wide.
 const PREVIEW_COLUMNS: [&str; 7] = [
@@ -131,10 +124,8 @@ async fn show(
         output.line("A few accounts of the sample are slow on purpose, one by 20 seconds …");
     }
     let batch_id: BatchId = reply.batch_id.parse().ok().context("the batch's id is no UUID")?;
-    let statuses = finish(&client, batch_id, output).await?;
-    for (status, checks) in &statuses {
-        output.line(&format!("  {checks:>5}  {}", plain(status)));
-    }
+    let batch = watch::follow(&client, batch_id, output).await?;
+    watch::describe(&batch, output);
     let file = format!("./batch-export-{}.csv", running.engine().now().file_stamp());
     let Exported { rows, .. } = export::to_file(&client, &[batch_id], Path::new(&file), output).await?;
     output.line(&format!("{rows} rows in {file}; the first of them, in part:"));
@@ -143,45 +134,9 @@ async fn show(
         output.line(&format!("  {line}"));
     }
     output.line("These balances are made up: the sandbox bank derives them, and no real account was asked.");
-    output.result(&json!({"batch_id": reply.batch_id, "file": file, "rows": rows, "statuses": statuses}));
+    output
+        .result(&json!({"batch_id": reply.batch_id, "file": file, "rows": rows, "statuses": batch.statuses}));
     Ok(guide(running, key.expose(), &reply.batch_id))
-}
-
-/// Waits until every check has its result, and tells how many ended how.
-async fn finish(
-    client: &Client,
-    batch_id: BatchId,
-    output: &Output,
-) -> Result<BTreeMap<String, u64>, CliError> {
-    let mut progress = None;
-    for look in 0..MOST_LOOKS {
-        let batch = client.batch(batch_id).await?;
-        if batch.status == "COMPLETED" {
-            return Ok(batch.statuses);
-        }
-        let progress = progress.get_or_insert_with(|| output.progress(batch.total_authorizers, "checked"));
-        progress.set(batch.total_processed);
-        if !progress.is_shown() && look % LOOKS_A_LINE == 0 {
-            output.line(&format!(
-                "  {} of {} checked",
-                batch.total_processed, batch.total_authorizers
-            ));
-        }
-        pause().await;
-    }
-    Err(anyhow!(
-        "the batch was not done after {} s",
-        (LOOK_EVERY * MOST_LOOKS).as_secs()
-    )
-    .into())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the demo watches a real server in real time, from outside"
-)]
-async fn pause() {
-    tokio::time::sleep(LOOK_EVERY).await;
 }
 
 fn guide(running: &Running, key: &str, batch_id: &str) -> String {

@@ -32,7 +32,8 @@ pub(crate) struct ExportArgs {
     client: ClientArgs,
 }
 
-fn batch_id(text: &str) -> Result<BatchId, &'static str> {
+/// Reads a batch's id from the command line.
+pub(super) fn batch_id(text: &str) -> Result<BatchId, &'static str> {
     text.parse()
         .map_err(|_| "a batch's id is a UUID, as in 8ac1f4a6-1234-4abc-9d3e-001122334455")
 }

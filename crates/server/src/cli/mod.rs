@@ -6,11 +6,13 @@
 pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod output;
 pub(crate) mod serve;
 pub(crate) mod server_side;
 pub(crate) mod submit;
+pub(crate) mod watch;
 pub(crate) mod work;
 
 use std::ffi::OsString;
@@ -51,8 +53,12 @@ enum Command {
     /// Create or revoke an API key (works while the server runs)
     #[command(subcommand)]
     Key(admin::KeyCommand),
+    /// Tell how everything is that a server depends on, and where each setting came from
+    Doctor(Box<doctor::DoctorArgs>),
     /// Send a file of authorizers to a server; the same file twice in 24 hours makes one batch
     Submit(submit::SubmitArgs),
+    /// Show how far a batch is, until it is complete
+    Watch(watch::WatchArgs),
     /// Download the results of batches as one CSV file
     Export(export::ExportArgs),
 }
@@ -86,6 +92,8 @@ pub(crate) enum CliError {
     Usage(String),
     /// The server answered with its error envelope.
     Refused(Box<Refusal>),
+    /// It failed, and the result has said so under `--json` too.
+    Told(String),
     /// Everything else.
     Failed(anyhow::Error),
 }
@@ -100,9 +108,18 @@ impl<E: Into<anyhow::Error>> From<E> for CliError {
 impl CliError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Told(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,
+        }
+    }
+
+    /// Whether the same call may work out later: nobody answered, or the server is busy or restarting.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Failed(_) => true,
+            Self::Usage(_) | Self::Told(_) => false,
+            Self::Refused(refusal) => matches!(refusal.status, 429 | 503),
         }
     }
 
@@ -110,6 +127,7 @@ impl CliError {
         match self {
             Self::Usage(message) => format!("error: {message}"),
             Self::Refused(refusal) => format!("error: {refusal}"),
+            Self::Told(message) => format!("error: {message}"),
             Self::Failed(error) => format!("error: {}", output::plain(&format!("{error:#}"))),
         }
     }
@@ -119,6 +137,7 @@ impl CliError {
         let ours = |code: &str, message: String| json!({"status": "error", "error": {"code": code, "message": message}});
         match self {
             Self::Usage(message) => ours("USAGE", message.clone()),
+            Self::Told(message) => ours("FAILED", message.clone()),
             Self::Refused(refusal) => refusal.envelope.clone(),
             Self::Failed(error) => ours("FAILED", format!("{error:#}")),
         }
@@ -159,7 +178,10 @@ pub async fn main() -> ExitCode {
 
 fn report(error: &CliError, output: &Output) -> u8 {
     if output.json {
-        output.result(&error.json());
+        // One line was promised, and is there already.
+        if !matches!(error, CliError::Told(_)) {
+            output.result(&error.json());
+        }
     } else {
         output.note(&error.human());
     }
@@ -184,7 +206,9 @@ async fn run(command: Command, output: &Output) -> Result<(), CliError> {
         Command::Work(args) => Box::pin(work::run(args, output)).await,
         Command::Requester(command) => Box::pin(admin::run_requester(command, output)).await,
         Command::Key(command) => Box::pin(admin::run_key(command, output)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(*args, output)).await,
         Command::Submit(args) => until_ctrl_c(submit::run(args, output)).await,
+        Command::Watch(args) => until_ctrl_c(watch::run(args, output)).await,
         Command::Export(args) => until_ctrl_c(export::run(args, output)).await,
     }
 }

@@ -116,7 +116,7 @@ pub(crate) fn plain(text: &str) -> String {
 /// The API's error envelope.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    status: u16,
+    pub(crate) status: u16,
     error: Refused,
     request_id: Option<String>,
     /// The envelope as it came, with the request's id in it.

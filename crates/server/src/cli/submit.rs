@@ -41,10 +41,7 @@ pub(crate) async fn run(args: SubmitArgs, output: &Output) -> Result<(), CliErro
     let reply = args.client.client()?.submit(body, key.as_deref()).await?;
     output.result(&reply.json);
     describe(&reply, rows, output);
-    output.line(&format!(
-        "Next: tidemark export {} -o FILE.csv",
-        plain(&reply.batch_id)
-    ));
+    output.line(&format!("Next: tidemark watch {}", plain(&reply.batch_id)));
     Ok(())
 }
 

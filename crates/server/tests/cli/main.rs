@@ -1,7 +1,11 @@
 //! The `tidemark` binary as an operator and a script see it: real processes, real files, exit codes.
 #![allow(clippy::unwrap_used, reason = "a test without its process fails")]
 
+mod doctor;
+mod metrics;
+mod nodes;
 mod operate;
 mod private_data;
 mod refusals;
 mod support;
+mod watch;

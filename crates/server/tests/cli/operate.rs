@@ -1,7 +1,9 @@
 //! From an empty folder to a downloaded file.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::json;
 
@@ -55,7 +57,7 @@ fn a_batch_goes_in_and_its_file_comes_out() {
     assert_ne!(submit(&["--json", "--again"]).json()["batch_id"], id);
     let human = submit(&["--again"]).stdout;
     assert!(
-        human.contains("bad") && human.contains("tidemark export"),
+        human.contains("bad") && human.contains("tidemark watch"),
         "{human}"
     );
     assert_eq!(
@@ -177,4 +179,23 @@ fn the_demo_ends_with_a_file_of_every_outcome() {
         .collect();
     assert_eq!(left, [file], "the demo leaves its file and nothing else");
     assert!(sample().exists());
+}
+
+#[test]
+fn whoever_starts_a_server_by_hand_reads_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = tidemark()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening on https://127.0.0.1:"), "{line}");
 }

@@ -25,7 +25,7 @@ impl Said {
         Self::of(command.stdin(Stdio::null()).output().unwrap())
     }
 
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -57,6 +57,8 @@ impl Said {
 pub(crate) struct Serving {
     child: Child,
     pub(crate) url: String,
+    /// Where the operator's metrics are, if it was told to have any.
+    pub(crate) metrics: Option<String>,
     pub(crate) data_dir: PathBuf,
     /// Everything that it logs.
     pub(crate) log: PathBuf,
@@ -68,26 +70,34 @@ impl Serving {
     }
 
     pub(crate) fn start_with(folder: &Path, change: impl FnOnce(&mut Command)) -> Self {
-        let (data_dir, log) = (folder.join("data"), folder.join("log"));
         let mut command = tidemark();
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(&data_dir);
+            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
+            .arg(folder.join("data"));
+        change(&mut command);
+        Self::spawn(command, folder)
+    }
+
+    /// Starts a command that runs until it is told to end, `--json` among its arguments.
+    pub(crate) fn spawn(mut command: Command, folder: &Path) -> Self {
+        let (data_dir, log) = (folder.join("data"), folder.join("log"));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap());
-        change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let url = line.trim_end().strip_prefix("listening on ").map(str::to_owned);
-        let url = url.unwrap_or_else(|| panic!("{line}{}", std::fs::read_to_string(&log).unwrap()));
+        let said: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("{line}{}", std::fs::read_to_string(&log).unwrap()));
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
         Self {
             child,
-            url,
+            // A worker listens nowhere.
+            url: text("listening").unwrap_or_default(),
+            metrics: text("metrics"),
             data_dir,
             log,
         }
@@ -100,11 +110,14 @@ impl Serving {
 
     /// A new requester's key.
     pub(crate) fn key(&self) -> String {
-        self.admin(&["requester", "add", "Lender", "--json"]).done();
-        let key = self
-            .admin(&["key", "create", "--requester", "Lender", "--json"])
-            .done()
-            .json();
+        self.key_on(&[])
+    }
+
+    /// A new requester's key, on the database that these flags name.
+    pub(crate) fn key_on(&self, database: &[&str]) -> String {
+        let admin = |args: &[&str]| self.admin(&[args, database].concat()).done();
+        admin(&["requester", "add", "Lender", "--json"]);
+        let key = admin(&["key", "create", "--requester", "Lender", "--json"]).json();
         key["api_key"].as_str().unwrap().to_owned()
     }
 
@@ -166,4 +179,23 @@ pub(crate) fn completed(serving: &Serving, key: &str, batch_id: &str) -> Value {
 /// The sample that newcomers and the demo use.
 pub(crate) fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/authorizers.json")
+}
+
+/// Everything that an operator's address tells.
+pub(crate) fn metrics(address: &str) -> String {
+    Said::by(Command::new("curl").args(["--silent", "--show-error", "--fail", address]))
+        .done()
+        .stdout
+}
+
+/// One value of it.
+#[track_caller]
+pub(crate) fn metric(address: &str, name: &str) -> f64 {
+    let all = metrics(address);
+    let line = all
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is missing from {all}"))
+        .parse()
+        .unwrap()
 }

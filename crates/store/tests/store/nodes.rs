@@ -13,6 +13,7 @@ tidemark_store::on_both_databases! {
     a_node_of_an_unknown_kind_is_corrupt
     the_queue_tells_what_is_left
     connections_are_counted
+    a_database_tells_what_it_is_and_that_it_is_sound
 }
 
 fn node(n: u8, role: Role, seen_at: Timestamp) -> Node {
@@ -125,4 +126,21 @@ async fn postgres_tells_its_own_time_and_sqlite_has_none() {
     let before = plain.number(micros).await;
     let told = store.database_time().await.unwrap().unwrap().as_micros();
     assert!(before <= told && told <= plain.number(micros).await);
+}
+
+async fn a_database_tells_what_it_is_and_that_it_is_sound(db: TestDatabase) {
+    let store = db.open().await;
+    let examined = store.examine().await.unwrap();
+    match db.engine {
+        Engine::Sqlite => {
+            assert!(examined.engine.starts_with("SQLite 3."), "{}", examined.engine);
+            assert_eq!(examined.server_connections, None);
+        }
+        Engine::Postgres => {
+            assert!(examined.engine.starts_with("PostgreSQL 1") && examined.engine_number >= 150_000);
+            assert!(examined.server_connections.is_some_and(|(open, most)| open >= 1 && most >= open));
+        }
+    }
+    assert_eq!(examined.schema_version, 2);
+    assert_eq!(store.faults().await.unwrap(), Vec::<String>::new());
 }
