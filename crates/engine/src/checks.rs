@@ -20,6 +20,20 @@ pub(crate) struct Finished {
 }
 
 impl Engine {
+    /// Frees the leases that processes before this one left behind, so that their checks need not wait for the
+    /// leases' end. Only where this process knows that it is alone, as on a SQLite database.
+    pub async fn free_leases(&self) -> Result<()> {
+        let now = self.now();
+        let freed = self
+            .store
+            .write("free_leases", move |tx| Box::pin(tx.free_leases(now)))
+            .await?;
+        if freed > 0 {
+            tracing::info!(checks = freed, "freed the leases of a process that is gone");
+        }
+        Ok(())
+    }
+
     /// Claims up to `room` checks, as many as the provider's rate allows now, in turn over the requesters
     /// that have any due, so that a large batch of one does not starve the others.
     pub(crate) async fn claim(&self, room: usize) -> Result<Vec<ClaimedCheck>> {

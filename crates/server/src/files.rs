@@ -13,13 +13,18 @@ use tidemark_store::{DatabaseUrl, MasterKey, Store};
 /// Held as long as a server works on a folder.
 pub struct FolderLock(#[expect(dead_code, reason = "the lock ends when the file is closed")] File);
 
-/// Makes the folder where it is missing and takes its lock. A second server on one folder is refused.
-pub fn lock_folder(dir: &Path) -> anyhow::Result<FolderLock> {
+/// Makes the folder where it is missing.
+pub fn make_folder(dir: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+        .with_context(|| format!("cannot make the data folder {}", dir.display()))
+}
+
+/// Makes the folder where it is missing and takes its lock. A second server on one folder is refused.
+pub fn lock_folder(dir: &Path) -> anyhow::Result<FolderLock> {
+    make_folder(dir)?;
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .create(true)
@@ -30,7 +35,10 @@ pub fn lock_folder(dir: &Path) -> anyhow::Result<FolderLock> {
         .with_context(|| format!("cannot write in the data folder {}", dir.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock(file)),
-        Err(TryLockError::WouldBlock) => bail!("another tidemark server works on {} already", dir.display()),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another tidemark server works on {} already: stop the server first",
+            dir.display()
+        ),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }

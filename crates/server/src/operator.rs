@@ -27,6 +27,7 @@ use crate::config::Options;
 
 /// Connections at once; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 32;
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 /// The content type of the OpenMetrics text format, version 1.0.0.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -58,6 +59,7 @@ impl Operator {
 
 /// Answers until the task is aborted.
 pub async fn serve(listener: TcpListener, operator: Operator) {
+    let clock = operator.clock.clone();
     let app = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -66,8 +68,8 @@ pub async fn serve(listener: TcpListener, operator: Operator) {
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Ok(permit) = connections.clone().acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file handles, most likely: another task's end lets some go.
-            tokio::task::yield_now().await;
+            // Out of file handles, most likely: waiting lets some go.
+            clock.sleep_until(clock.now().after(AFTER_FAILURE)).await;
             continue;
         };
         let service = TowerToHyperService::new(app.clone());

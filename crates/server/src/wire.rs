@@ -52,6 +52,10 @@ pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> anyhow::Resu
     let lock = files::lock_folder(options.folder()?)?;
     let clock = OffsetClock::new(clock);
     let engine = open_engine(&options, OpenMode::Migrate, &clock).await?;
+    if engine.store().is_sqlite() {
+        // The folder's lock is ours, and with it the database: whoever held leases is dead.
+        engine.free_leases().await?;
+    }
     let (tls, ca_file) = tls::acceptor(&options)?;
     let listener = bind(options.listen, "--listen").await?;
     let address = listener

@@ -1,8 +1,8 @@
 //! The queue in the rows of `checks`: claiming what is due.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use sqlx::AssertSqlSafe;
 use tidemark_domain::account::{Account, AccountNumber, CardNumber, Expiry, RoutingNumber};
 use tidemark_domain::check::{Claim, Ticket};
 use tidemark_domain::clock::Timestamp;
@@ -14,10 +14,12 @@ use uuid::Uuid;
 use crate::backend::{groups, on, values};
 use crate::encoding::fields;
 use crate::error::{Error, Result};
+use crate::keyring::RequesterKeys;
 use crate::open::Store;
+use crate::parts::{Parts, REQUESTS, part_no};
 use crate::sealing::Purpose;
 use crate::submissions::{check_place, tags};
-use crate::tx::Tx;
+use crate::tx::{Reader, Tx};
 
 /// A check that was claimed, with what its provider is to be told.
 pub struct ClaimedCheck {
@@ -43,14 +45,6 @@ struct ClaimRow {
     lost_leases: i32,
 }
 
-#[derive(sqlx::FromRow)]
-struct RequestRow {
-    batch_id: Uuid,
-    row_no: i32,
-    request: Vec<u8>,
-    ticket: Option<Vec<u8>>,
-}
-
 /// How a statement that has a check's key says that it is not recorded. With `recorded_no IS NULL`, which means
 /// the same, both databases may prefer to read the index of all due checks from end to end.
 pub(crate) const NOT_RECORDED: &str = "due_at IS NOT NULL";
@@ -68,9 +62,11 @@ impl Tx {
         after: Option<RequesterId>,
         now: Timestamp,
     ) -> Result<Vec<RequesterId>> {
-        // One step into the index for each requester: EXISTS may become a join with all that is due.
+        // One step into each index for each requester: EXISTS may become a join with all that is due.
         const SELECT: &str = "SELECT r.requester_id FROM requesters r WHERE (SELECT 1 FROM checks c \
              WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL AND c.due_at <= $1 LIMIT 1) IS NOT NULL \
+             OR (SELECT 1 FROM batches b \
+             WHERE b.requester_id = r.requester_id AND b.unqueued IS NOT NULL AND b.submitted_at <= $1 LIMIT 1) IS NOT NULL \
              ORDER BY r.requester_id";
         let ids: Vec<Uuid> = on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
             .bind(now.as_micros())
@@ -82,8 +78,29 @@ impl Tx {
         Ok(ids)
     }
 
-    /// Claims up to `limit` of a requester's due checks, the longest due first, until `lease_end`.
+    /// Claims up to `limit` of a requester's due checks until the lease's end: the longest due first, then
+    /// those of batches that are not in the queue yet.
     pub async fn claim_checks(
+        &mut self,
+        requester_id: RequesterId,
+        limit: usize,
+        lease: (NodeId, Timestamp),
+        now: Timestamp,
+    ) -> Result<Vec<Claim>> {
+        let mut claims = self.claim_queued(requester_id, limit, lease, now).await?;
+        while claims.len() < limit {
+            match self
+                .queue_batch(requester_id, limit - claims.len(), lease, now)
+                .await?
+            {
+                Some(taken) => claims.extend(taken),
+                None => break,
+            }
+        }
+        Ok(claims)
+    }
+
+    async fn claim_queued(
         &mut self,
         requester_id: RequesterId,
         limit: usize,
@@ -91,15 +108,15 @@ impl Tx {
         now: Timestamp,
     ) -> Result<Vec<Claim>> {
         // MATERIALIZED: PostgreSQL must not run the locking SELECT more than once.
-        let sql = format!(
+        let sql = self.conn.text(format!(
             "WITH due AS MATERIALIZED (SELECT c.batch_id AS b, c.row_no AS r FROM checks c \
              WHERE c.requester_id = $3 AND c.recorded_no IS NULL AND c.due_at <= $4 \
              ORDER BY c.due_at LIMIT $5{}) {CLAIM_SET}",
             self.conn.for_update_skip_locked()
-        );
+        ));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<ClaimRow> = on!(&mut self.conn, |c| {
-            sqlx::query_as(AssertSqlSafe(sql))
+            sqlx::query_as(sql)
                 .bind(holder.uuid())
                 .bind(lease_end.as_micros())
                 .bind(requester_id.uuid())
@@ -119,15 +136,15 @@ impl Tx {
     ) -> Result<Vec<Claim>> {
         let mut claims = Vec::with_capacity(ids.len());
         for group in groups(ids) {
-            let sql = format!(
+            let sql = self.conn.text(format!(
                 "WITH due AS MATERIALIZED (SELECT c.batch_id AS b, c.row_no AS r \
                  FROM (VALUES {}) AS v CROSS JOIN checks c WHERE c.batch_id = v.column1 AND c.row_no = v.column2 \
                  AND c.held_by = $1 AND c.claim_no = 0 AND {NOT_RECORDED}{}) {CLAIM_SET}",
                 values(2, group.len(), 2),
                 self.conn.for_update_of_c()
-            );
+            ));
             let rows: Vec<ClaimRow> = on!(&mut self.conn, |c| {
-                let mut query = sqlx::query_as(AssertSqlSafe(sql))
+                let mut query = sqlx::query_as(sql)
                     .bind(holder.uuid())
                     .bind(lease_end.as_micros());
                 for id in group {
@@ -140,6 +157,20 @@ impl Tx {
         Ok(claims)
     }
 
+    /// Lets every lease end now, and returns how many did. Only for a process that knows that all others are
+    /// dead; a late answer of one is fenced off as ever.
+    pub async fn free_leases(&mut self, now: Timestamp) -> Result<u64> {
+        // One step into the index for each requester, or all recorded checks would be read too.
+        const UPDATE: &str = "UPDATE checks SET due_at = $1 WHERE (batch_id, row_no) IN (SELECT c.batch_id, c.row_no \
+             FROM requesters r CROSS JOIN checks c WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL \
+             AND c.due_at > $1 AND c.held_by IS NOT NULL)";
+        Ok(on!(&mut self.conn, |c| sqlx::query(UPDATE)
+            .bind(now.as_micros())
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?)
+    }
+
     /// Keeps checks that were born leased to `holder` and are not begun from falling due for others.
     pub async fn extend_held(
         &mut self,
@@ -147,15 +178,13 @@ impl Tx {
         (holder, lease_end): (NodeId, Timestamp),
     ) -> Result<()> {
         for group in groups(ids) {
-            let sql = format!(
+            let sql = self.conn.text(format!(
                 "UPDATE checks SET due_at = $2 WHERE held_by = $1 AND claim_no = 0 AND {NOT_RECORDED} \
                  AND (batch_id, row_no) IN (VALUES {})",
                 values(2, group.len(), 2)
-            );
+            ));
             on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(AssertSqlSafe(sql))
-                    .bind(holder.uuid())
-                    .bind(lease_end.as_micros());
+                let mut query = sqlx::query(sql).bind(holder.uuid()).bind(lease_end.as_micros());
                 for id in group {
                     query = query.bind(id.batch_id.uuid()).bind(id.row_no);
                 }
@@ -186,56 +215,21 @@ impl Store {
     pub async fn requests(&self, claims: Vec<Claim>) -> Result<Vec<ClaimedCheck>> {
         self.read("requests", move |reader| {
             Box::pin(async move {
-                let mut rows: HashMap<CheckId, RequestRow> = HashMap::with_capacity(claims.len());
-                for group in groups(&claims) {
-                    let sql = format!(
-                        "SELECT q.batch_id, q.row_no, q.request, q.ticket FROM (VALUES {}) AS v \
-                         CROSS JOIN check_requests q WHERE q.batch_id = v.column1 AND q.row_no = v.column2",
-                        values(0, group.len(), 2)
-                    );
-                    let found: Vec<RequestRow> = on!(&mut reader.conn, |c| {
-                        let mut query = sqlx::query_as(AssertSqlSafe(sql));
-                        for claim in group {
-                            query = query.bind(claim.id.batch_id.uuid()).bind(claim.id.row_no);
-                        }
-                        query.fetch_all(c).await
-                    })?;
-                    rows.extend(found.into_iter().map(|row| {
-                        let id = CheckId {
-                            batch_id: BatchId::from_uuid(row.batch_id),
-                            row_no: row.row_no,
-                        };
-                        (id, row)
-                    }));
-                }
+                let parts = reader.request_parts(&claims).await?;
+                let mut tickets = reader.tickets(&claims).await?;
                 let mut claimed = Vec::with_capacity(claims.len());
                 for claim in claims {
-                    let keys = reader
-                        .keyring
-                        .clone()
-                        .keys(&mut reader.conn, claim.requester_id)
-                        .await;
-                    let row = rows.remove(&claim.id);
+                    let ticket = tickets.remove(&claim.id);
+                    let keys = reader.requester_keys(claim.requester_id).await;
                     let request = keys.and_then(|keys| {
-                        let corrupt = |column| Error::corrupt("check_requests", column, claim.id);
-                        let row = row.ok_or_else(|| corrupt("row_no"))?;
-                        let place = check_place(claim.id);
-                        let open = |purpose, sealed: &[u8]| keys.open(purpose, &place, sealed).ok();
-                        let plain =
-                            open(Purpose::CheckRequest, &row.request).ok_or_else(|| corrupt("request"))?;
-                        let ticket = row.ticket.map(|sealed| {
-                            let plain = open(Purpose::CheckTicket, &sealed)?;
-                            Some(Ticket(Secret::new(String::from_utf8(plain.to_vec()).ok()?)))
-                        });
-                        let ticket = match ticket {
-                            Some(ticket) => Some(ticket.ok_or_else(|| corrupt("ticket"))?),
-                            None => None,
-                        };
-                        let (person, account) = decode_request(&plain).ok_or_else(|| corrupt("request"))?;
+                        let corrupt = || REQUESTS.corrupt(claim.id);
+                        let (person, account) =
+                            decode_request(parts.row(&REQUESTS, claim.id)?).ok_or_else(corrupt)?;
+                        let ticket = ticket.map(|sealed| open_ticket(&keys, claim.id, &sealed));
                         Ok(StoredRequest {
                             person,
                             account,
-                            ticket,
+                            ticket: ticket.transpose()?,
                         })
                     });
                     claimed.push(ClaimedCheck { claim, request });
@@ -249,8 +243,9 @@ impl Store {
     /// The earliest moment at which any check is due, or a held one falls free; `None` when all are recorded.
     pub async fn next_check_due(&self) -> Result<Option<Timestamp>> {
         // One step into the index for each requester here too.
-        const SELECT: &str = "SELECT MIN((SELECT MIN(c.due_at) FROM checks c \
-             WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL)) FROM requesters r";
+        const SELECT: &str = "SELECT MIN(due) FROM (SELECT (SELECT MIN(c.due_at) FROM checks c \
+             WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL) AS due FROM requesters r \
+             UNION ALL SELECT MIN(submitted_at) FROM batches WHERE unqueued IS NOT NULL) AS moments";
         let due: Option<i64> = self
             .read("next_check_due", |reader| {
                 Box::pin(async move {
@@ -262,6 +257,79 @@ impl Store {
             .await?;
         Ok(due.map(Timestamp::from_micros))
     }
+}
+
+impl Reader {
+    pub(crate) async fn requester_keys(&mut self, id: RequesterId) -> Result<Arc<RequesterKeys>> {
+        self.keyring.clone().keys(&mut self.conn, id).await
+    }
+
+    /// The parts that hold these checks' requests. Those that do not open are left out.
+    async fn request_parts(&mut self, claims: &[Claim]) -> Result<Parts> {
+        let mut owners: BTreeMap<(BatchId, i32), RequesterId> = BTreeMap::new();
+        for claim in claims {
+            owners.insert((claim.id.batch_id, part_no(claim.id.row_no)), claim.requester_id);
+        }
+        let wanted: Vec<(BatchId, i32)> = owners.keys().copied().collect();
+        let mut parts = Parts::default();
+        for group in groups(&wanted) {
+            let sql = self.conn.text(format!(
+                "SELECT p.batch_id, p.part_no, p.request FROM (VALUES {}) AS v \
+                 CROSS JOIN request_parts p WHERE p.batch_id = v.column1 AND p.part_no = v.column2",
+                values(0, group.len(), 2)
+            ));
+            let found: Vec<(Uuid, i32, Vec<u8>)> = on!(&mut self.conn, |c| {
+                let mut query = sqlx::query_as(sql);
+                for (batch_id, no) in group {
+                    query = query.bind(batch_id.uuid()).bind(*no);
+                }
+                query.fetch_all(c).await
+            })?;
+            for (batch_id, no, sealed) in found {
+                let place = (BatchId::from_uuid(batch_id), no);
+                // Without its keys a part stays closed, and its checks are corrupt.
+                if let Some(owner) = owners.get(&place)
+                    && let Ok(keys) = self.requester_keys(*owner).await
+                {
+                    parts.add(&REQUESTS, &keys, place, &sealed);
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The sealed tickets of these checks. Only a check that was claimed before can have one.
+    async fn tickets(&mut self, claims: &[Claim]) -> Result<HashMap<CheckId, Vec<u8>>> {
+        let again: Vec<CheckId> = claims.iter().filter(|c| c.claim_no > 1).map(|c| c.id).collect();
+        let mut tickets = HashMap::new();
+        for group in groups(&again) {
+            let sql = self.conn.text(format!(
+                "SELECT c.batch_id, c.row_no, c.ticket FROM (VALUES {}) AS v CROSS JOIN checks c \
+                 WHERE c.batch_id = v.column1 AND c.row_no = v.column2 AND c.ticket IS NOT NULL",
+                values(0, group.len(), 2)
+            ));
+            let found: Vec<(Uuid, i32, Vec<u8>)> = on!(&mut self.conn, |c| {
+                let mut query = sqlx::query_as(sql);
+                for id in group {
+                    query = query.bind(id.batch_id.uuid()).bind(id.row_no);
+                }
+                query.fetch_all(c).await
+            })?;
+            tickets.extend(found.into_iter().map(|(batch_id, row_no, ticket)| {
+                let batch_id = BatchId::from_uuid(batch_id);
+                (CheckId { batch_id, row_no }, ticket)
+            }));
+        }
+        Ok(tickets)
+    }
+}
+
+fn open_ticket(keys: &RequesterKeys, id: CheckId, sealed: &[u8]) -> Result<Ticket> {
+    let plain = keys.open(Purpose::CheckTicket, &check_place(id), sealed).ok();
+    plain
+        .and_then(|plain| String::from_utf8(plain.to_vec()).ok())
+        .map(|text| Ticket(Secret::new(text)))
+        .ok_or_else(|| Error::corrupt("checks", "ticket", id))
 }
 
 /// Reads what [`crate::submissions`] wrote; `None` where it does not make a valid request.

@@ -1,5 +1,7 @@
 //! What can go wrong below the engine.
 
+use std::path::{Path, PathBuf};
+
 /// The result of a store call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -28,10 +30,12 @@ pub enum Error {
         "the database's schema is of version {found}, and this program knows versions up to {known}: use a newer tidemark"
     )]
     NewerSchema { found: i64, known: i64 },
-    #[error("the database has no tidemark schema yet: start `tidemark serve` on it once")]
+    #[error(
+        "the database has no tidemark schema yet: run `tidemark migrate` on it, or start `tidemark serve`"
+    )]
     NotMigrated,
     #[error(
-        "the database's schema is of version {found}, and this program needs {known}: start `tidemark serve` on it once"
+        "the database's schema is of version {found}, and this program needs {known}: run `tidemark migrate` on it, or start `tidemark serve`"
     )]
     OlderSchema { found: i64, known: i64 },
     #[error("the master key does not belong to this database")]
@@ -40,6 +44,28 @@ pub enum Error {
     OldSqlite(String),
     #[error("the database URL's scheme is {0:?}: use sqlite:// or postgres://")]
     UnknownDatabaseUrl(String),
+    #[error(
+        "the database's schema is of version {found}, and this program makes backups of version {known}: \
+         use the tidemark version that the database was last served with"
+    )]
+    NotThisSchema { found: i64, known: i64 },
+    #[error("{path} cannot be used: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("there is a file {0} already: it is replaced only with --force")]
+    FileExists(PathBuf),
+    #[error("{0} is the database itself: give the backup another name")]
+    FileIsDatabase(PathBuf),
+    #[error("{0} is being written by another tidemark: wait for its end")]
+    FileInUse(PathBuf),
+    /// The text comes from the checks, never from a row's values.
+    #[error("{path} is no whole backup: {why}")]
+    NotABackup { path: PathBuf, why: String },
+    #[error("there is data already ({0} has some): restore into a new, empty database and keep this one")]
+    NotEmpty(String),
+    #[error("the table {0} is not as this program's schema has it")]
+    OtherTable(String),
+    #[error("the restored database does not hold what the backup does, and was undone")]
+    NotRestored,
     #[error("the migration failed: {0}")]
     Migration(#[source] sqlx::migrate::MigrateError),
     /// The runtime is going away, or the call panicked.
@@ -54,6 +80,11 @@ impl Error {
             column,
             row: row.to_string(),
         }
+    }
+
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
     }
 
     /// Maps a unique violation to [`Error::NameTaken`].

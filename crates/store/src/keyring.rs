@@ -56,7 +56,7 @@ impl RequesterKeys {
 
 /// The master key and the data keys that it has opened so far.
 pub(crate) struct Keyring {
-    master: MasterKey,
+    master: Arc<MasterKey>,
     known: RwLock<HashMap<RequesterId, Arc<RequesterKeys>>>,
 }
 
@@ -70,11 +70,15 @@ struct DataKeyRow {
 const SELECT: &str = "SELECT key_no, purpose, wrapped FROM data_keys WHERE requester_id = $1 ORDER BY key_no";
 
 impl Keyring {
-    pub(crate) fn new(master: MasterKey) -> Self {
+    pub(crate) fn new(master: Arc<MasterKey>) -> Self {
         Self {
             master,
             known: RwLock::default(),
         }
+    }
+
+    pub(crate) fn master(&self) -> &Arc<MasterKey> {
+        &self.master
     }
 
     /// The requester's keys, read over this connection where they are not known yet.

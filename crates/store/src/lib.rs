@@ -7,6 +7,7 @@
 mod api_keys;
 mod audit;
 mod backend;
+mod backup;
 mod batches;
 mod checks;
 mod encoding;
@@ -21,6 +22,8 @@ mod load;
 mod migrate;
 mod nodes;
 mod open;
+mod parts;
+mod queueing;
 mod requesters;
 mod results;
 mod sealing;
@@ -32,6 +35,7 @@ mod tx;
 
 pub use api_keys::{ApiKey, ApiKeySecret, Caller};
 pub use audit::AuditEntry;
+pub use backup::{Summary, restore_backup, verify_backup};
 pub use batches::BatchPosition;
 pub use checks::{ClaimedCheck, StoredRequest};
 pub use error::{Error, Result};

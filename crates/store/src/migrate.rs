@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tidemark_domain::clock::Timestamp;
 
 use crate::backend::{Backend, OnEngine, on};
@@ -19,7 +20,7 @@ const ADMITS: i32 = 1;
 
 /// What an initialised database says of itself.
 pub(crate) struct State {
-    version: i64,
+    pub(crate) version: i64,
     /// The oldest schema version whose programs may still work here.
     admits: i64,
     key_check: Vec<u8>,
@@ -40,9 +41,9 @@ const MIGRATIONS: [(i64, &str, [&str; 2]); 2] = [
     (2, "nodes", texts!("0002_nodes.sql")),
 ];
 
-fn migrations(backend: &Backend) -> Migrator {
+fn migrations<S, P>(engine: &OnEngine<S, P>) -> Migrator {
     let migrations = MIGRATIONS.map(|(version, name, [sqlite, postgres])| {
-        let sql = match backend {
+        let sql = match engine {
             OnEngine::Sqlite(_) => sqlite,
             OnEngine::Postgres(_) => postgres,
         };
@@ -125,7 +126,8 @@ pub(crate) async fn prepare(
     }
 }
 
-async fn run(backend: &Backend) -> Result<()> {
+/// Brings the schema up to date, without making the database anybody's.
+pub(crate) async fn run(backend: &Backend) -> Result<()> {
     let migrator = migrations(backend);
     match backend {
         OnEngine::Sqlite(pools) => migrator.run(&pools.write).await,
@@ -133,6 +135,18 @@ async fn run(backend: &Backend) -> Result<()> {
         OnEngine::Postgres(pool) => migrator.run(pool).await,
     }
     .map_err(Error::Migration)
+}
+
+/// The same for a file that nobody else works on.
+pub(crate) async fn run_on_file(options: SqliteConnectOptions) -> Result<()> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await?;
+    let engine: OnEngine<(), ()> = OnEngine::Sqlite(());
+    let run = migrations(&engine).run(&pool).await;
+    pool.close().await;
+    run.map_err(Error::Migration)
 }
 
 /// Keeps a copy of a SQLite database beside it, so that a migration that goes wrong can be undone by hand.

@@ -21,10 +21,12 @@ use crate::sealing::MasterKey;
 use crate::tx::unbroken;
 
 /// Marks a file as Tidemark's: "TDMK" (SQLite file format, application id).
-const APPLICATION_ID: &str = "1413762379";
+pub(crate) const APPLICATION_ID: &str = "1413762379";
 const MIN_SQLITE: [u32; 3] = [3, 51, 3];
 /// How long a call waits for a connection, or for SQLite's write lock held by another process.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may lie idle before it is asked whether it still lives.
+const ASK_AFTER_IDLE: Duration = Duration::from_secs(2);
 const READERS: u32 = 8;
 /// PostgreSQL connections of a process, unless it is told otherwise.
 pub const POSTGRES_CONNECTIONS: u32 = 16;
@@ -95,7 +97,7 @@ impl Store {
             migrate::prepare(&backend, &url, &master, mode, now).await?;
             Ok(Self {
                 backend,
-                keyring: Arc::new(Keyring::new(master)),
+                keyring: Arc::new(Keyring::new(Arc::new(master))),
             })
         })
         .await
@@ -103,16 +105,22 @@ impl Store {
 
     /// Whether the database exists and has been given a master key. Changes nothing.
     pub async fn is_initialised(url: DatabaseUrl) -> Result<bool> {
+        Ok(Self::schema_version(url).await?.is_some())
+    }
+
+    /// The version of the database's schema; `None` where there is no database, or none that has been given a
+    /// master key. Changes nothing.
+    pub async fn schema_version(url: DatabaseUrl) -> Result<Option<i64>> {
         unbroken(async move {
             if let DatabaseUrl::Sqlite(path) = &url
                 && !path.exists()
             {
-                return Ok(false);
+                return Ok(None);
             }
             let backend = connect(&url, OpenMode::AsItIs).await?;
-            let initialised = migrate::state(&backend).await?.is_some();
+            let state = migrate::state(&backend).await?;
             backend.close().await;
-            Ok(initialised)
+            Ok(state.map(|state| state.version))
         })
         .await
     }
@@ -147,7 +155,7 @@ impl Store {
     }
 }
 
-async fn connect(url: &DatabaseUrl, mode: OpenMode) -> Result<Backend> {
+pub(crate) async fn connect(url: &DatabaseUrl, mode: OpenMode) -> Result<Backend> {
     match url {
         DatabaseUrl::Sqlite(path) => Ok(OnEngine::Sqlite(sqlite(path, mode).await?)),
         DatabaseUrl::Postgres { options, connections } => {
@@ -168,7 +176,12 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         .clone()
         .synchronous(SqliteSynchronous::Full)
         // Deleted requests and erased rows are overwritten, not only unlinked.
-        .pragma("secure_delete", "ON");
+        .pragma("secure_delete", "ON")
+        // What a statement may have to undo stays in memory, as do the pages of a large batch (in KiB).
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", "-4096")
+        // In pages: a submission writes a hundred or more, and a checkpoint waits for the disk twice.
+        .pragma("wal_autocheckpoint", "8192");
     if mode == OpenMode::Migrate {
         // The file keeps these: whoever takes it as it is must not write them into somebody else's.
         writing = writing
@@ -214,6 +227,16 @@ async fn postgres(options: PgConnectOptions, connections: u32) -> Result<PgPool>
     let pool = PgPoolOptions::new()
         .max_connections(connections.max(1))
         .acquire_timeout(PATIENCE)
+        // Asking each connection before each use whether it lives would cost a round trip every time.
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > ASK_AFTER_IDLE {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         // A connection that comes back inside a transaction was cut off: it must not serve another call.
         .after_release(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
         .connect_with(options)

@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sqlx::AssertSqlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, RequesterId};
 use tidemark_domain::institution::InstitutionNo;
@@ -17,12 +16,12 @@ use tidemark_domain::secret::Secret;
 use uuid::Uuid;
 
 use crate::backend::{on, padded, padded_len, values};
-use crate::encoding::fields;
+use crate::encoding::{fields, records};
 use crate::error::{Error, Result};
-use crate::keyring::RequesterKeys;
 use crate::open::Store;
+use crate::parts::{Parts, SHOWN, part_no};
 use crate::sealing::Purpose;
-use crate::submissions::{key_set_place, shown_place, tags};
+use crate::submissions::tags;
 use crate::tx::Reader;
 
 /// A recorded result as the JSON pages show it.
@@ -67,17 +66,17 @@ struct Row {
     outcome: i16,
     balance_cents: Option<i64>,
     institution_no: Option<i32>,
-    shown: Vec<u8>,
 }
 
 macro_rules! row_columns {
     () => {
-        "SELECT c.row_no, c.key_set_no, c.recorded_no, c.recorded_at, c.outcome, c.balance_cents, c.institution_no, \
-         s.shown FROM checks c JOIN check_shown s ON s.batch_id = c.batch_id AND s.row_no = c.row_no "
+        "SELECT c.row_no, c.key_set_no, c.recorded_no, c.recorded_at, c.outcome, c.balance_cents, c.institution_no \
+         FROM checks c "
     };
 }
 
 struct Shown {
+    key_set_no: Option<i32>,
     unique_id: Secret,
     phone: Option<Phone>,
     zip: Option<Secret>,
@@ -89,28 +88,27 @@ impl Row {
         Outcome::from_stored(self.outcome, self.balance_cents.map(Cents::new))
             .ok_or_else(|| Error::corrupt("checks", "outcome", id))
     }
+}
 
-    fn open(&self, keys: &RequesterKeys, id: CheckId) -> Result<Shown> {
-        let corrupt = || Error::corrupt("check_shown", "shown", id);
-        let plain = keys
-            .open(
-                Purpose::CheckShown,
-                &shown_place(id, self.key_set_no),
-                &self.shown,
-            )
-            .map_err(|_| corrupt())?;
-        let (mut unique_id, mut phone, mut zip, mut values) = (None, None, None, Vec::new());
-        for field in fields(&plain).map_err(|_| corrupt())? {
+impl Shown {
+    /// Reads what [`crate::submissions`] wrote.
+    fn read(parts: &Parts, id: CheckId) -> Result<Self> {
+        let corrupt = || SHOWN.corrupt(id);
+        let (mut unique_id, mut key_set_no, mut phone, mut zip, mut values) =
+            (None, None, None, None, Vec::new());
+        for field in fields(parts.row(&SHOWN, id)?).map_err(|_| corrupt())? {
             let (tag, text) = field.map_err(|_| corrupt())?;
             match tag {
                 tags::UNIQUE_ID => unique_id = Some(Secret::new(text.to_owned())),
+                tags::KEY_SET_NO => key_set_no = text.parse().ok(),
                 tags::PHONE => phone = Some(Phone::parse(text).map_err(|_| corrupt())?),
                 tags::ZIP => zip = Some(Secret::new(text.to_owned())),
                 tags::META_VALUE => values.push(Secret::new(text.to_owned())),
                 _ => {}
             }
         }
-        Ok(Shown {
+        Ok(Self {
+            key_set_no,
             unique_id: unique_id.ok_or_else(corrupt)?,
             phone,
             zip,
@@ -151,10 +149,9 @@ impl Store {
                     .bind(last)
                     .fetch_all(c)
                     .await)?;
-                let keys = reader
-                    .keyring
-                    .clone()
-                    .keys(&mut reader.conn, requester_id)
+                let wanted: BTreeSet<i32> = rows.iter().map(|row| part_no(row.row_no)).collect();
+                let parts = reader
+                    .shown_parts(requester_id, batch_id, Some(wanted.into_iter().collect()))
                     .await?;
                 let rows = rows.into_iter().map(|row| {
                     let id = CheckId {
@@ -163,7 +160,7 @@ impl Store {
                     };
                     Ok(ResultRow {
                         recorded_no: row.recorded_no,
-                        authorizer_unique_id: row.open(&keys, id)?.unique_id,
+                        authorizer_unique_id: Shown::read(&parts, id)?.unique_id,
                         outcome: row.outcome(id)?,
                         recorded_at: Timestamp::from_micros(row.recorded_at),
                     })
@@ -187,13 +184,13 @@ impl Store {
         self.read("export_batches", move |reader| {
             Box::pin(async move {
                 // One statement for all: it is the export's moment in time.
-                let sql = format!(
+                let sql = reader.conn.text(format!(
                     "SELECT batch_id, total_processed, total_authorizers, creator FROM batches \
                      WHERE requester_id = $1 AND batch_id IN {}",
                     values(1, 1, padded_len(ids.len()))
-                );
+                ));
                 let rows: Vec<(Uuid, i32, i32, Option<Vec<u8>>)> = on!(&mut reader.conn, |c| {
-                    let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(requester_id.uuid());
+                    let mut query = sqlx::query_as(sql).bind(requester_id.uuid());
                     for id in padded(&ids) {
                         query = query.bind(id.uuid());
                     }
@@ -276,25 +273,22 @@ impl Store {
                     return Err(Error::corrupt("checks", "recorded_no", batch_id));
                 }
                 let sets = reader.key_sets(requester_id, batch_id).await?;
-                let keyring = reader
-                    .keyring
-                    .clone()
-                    .keys(&mut reader.conn, requester_id)
-                    .await?;
+                let parts = reader.shown_parts(requester_id, batch_id, None).await?;
                 let rows = rows.into_iter().map(|row| {
                     let id = CheckId {
                         batch_id,
                         row_no: row.row_no,
                     };
                     let Shown {
+                        key_set_no,
                         unique_id,
                         phone,
                         zip,
                         values,
-                    } = row.open(&keyring, id)?;
+                    } = Shown::read(&parts, id)?;
                     let keys = sets
                         .get(&row.key_set_no)
-                        .filter(|keys| keys.len() == values.len())
+                        .filter(|keys| key_set_no == Some(row.key_set_no) && keys.len() == values.len())
                         .cloned();
                     Ok(ExportRow {
                         authorizer_unique_id: unique_id,
@@ -315,6 +309,38 @@ impl Store {
 }
 
 impl Reader {
+    /// What is shown of a batch: these parts, or all of them. Those that do not open are left out.
+    async fn shown_parts(
+        &mut self,
+        requester_id: RequesterId,
+        batch_id: BatchId,
+        wanted: Option<Vec<i32>>,
+    ) -> Result<Parts> {
+        if wanted.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Parts::default());
+        }
+        let only = wanted.as_ref().map_or_else(String::new, |wanted| {
+            format!(" AND part_no IN {}", values(1, 1, padded_len(wanted.len())))
+        });
+        let sql = self.conn.text(format!(
+            "SELECT part_no, shown FROM shown_parts WHERE batch_id = $1{only}"
+        ));
+        let wanted = wanted.unwrap_or_default();
+        let found: Vec<(i32, Vec<u8>)> = on!(&mut self.conn, |c| {
+            let mut query = sqlx::query_as(sql).bind(batch_id.uuid());
+            for no in padded(&wanted) {
+                query = query.bind(no);
+            }
+            query.fetch_all(c).await
+        })?;
+        let keys = self.requester_keys(requester_id).await?;
+        let mut parts = Parts::default();
+        for (no, sealed) in found {
+            parts.add(&SHOWN, &keys, (batch_id, no), &sealed);
+        }
+        Ok(parts)
+    }
+
     /// The key sets that a batch's recorded rows use; `None` for all, where every row is recorded.
     async fn used_key_sets(&mut self, batch: &ExportBatch) -> Result<Option<BTreeSet<i32>>> {
         const SELECT: &str =
@@ -335,25 +361,29 @@ impl Reader {
         requester_id: RequesterId,
         batch_id: BatchId,
     ) -> Result<HashMap<i32, Arc<[String]>>> {
-        const SELECT: &str = "SELECT key_set_no, keys FROM key_sets WHERE batch_id = $1";
-        let rows: Vec<(i32, Vec<u8>)> = on!(&mut self.conn, |c| sqlx::query_as(SELECT)
+        const SELECT: &str = "SELECT keys FROM key_sets WHERE batch_id = $1";
+        let corrupt = || Error::corrupt("key_sets", "keys", batch_id);
+        let sealed: Option<Vec<u8>> = on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
             .bind(batch_id.uuid())
-            .fetch_all(c)
+            .fetch_optional(c)
             .await)?;
-        let keys = self.keyring.clone().keys(&mut self.conn, requester_id).await?;
-        rows.into_iter()
-            .map(|(no, sealed)| {
-                let corrupt = || Error::corrupt("key_sets", "keys", format!("{batch_id}/{no}"));
-                let plain = keys
-                    .open(Purpose::KeySet, &key_set_place(batch_id, no), &sealed)
-                    .map_err(|_| corrupt())?;
-                let set = fields(&plain).map_err(|_| corrupt())?;
-                let set = set.filter(|field| !matches!(field, Ok((tag, _)) if *tag != tags::KEY));
-                let set: Vec<String> = set
-                    .map(|field| field.map(|(_, key)| key.to_owned()).map_err(|_| corrupt()))
-                    .collect::<Result<_>>()?;
-                Ok((no, set.into()))
-            })
-            .collect()
+        let keys = self.requester_keys(requester_id).await?;
+        let plain = keys
+            .open(
+                Purpose::KeySets,
+                batch_id.uuid().as_bytes(),
+                &sealed.ok_or_else(corrupt)?,
+            )
+            .map_err(|_| corrupt())?;
+        let mut sets = HashMap::new();
+        for (no, at) in records(&plain).map_err(|_| corrupt())? {
+            let set = fields(&plain[at]).map_err(|_| corrupt())?;
+            let set = set.filter(|field| !matches!(field, Ok((tag, _)) if *tag != tags::KEY));
+            let set: Result<Vec<String>> = set
+                .map(|field| field.map(|(_, key)| key.to_owned()).map_err(|_| corrupt()))
+                .collect();
+            sets.insert(no, set?.into());
+        }
+        Ok(sets)
     }
 }

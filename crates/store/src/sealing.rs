@@ -20,10 +20,10 @@ const KEY_LEN: usize = 32;
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     DataKey,
-    KeySet,
-    CheckRequest,
+    KeySets,
+    RequestPart,
     CheckTicket,
-    CheckShown,
+    ShownPart,
     WebhookUrl,
     DeliveryUrl,
     Creator,
@@ -36,10 +36,10 @@ impl Purpose {
     const fn text(self) -> &'static [u8] {
         match self {
             Self::DataKey => b"tidemark/data_keys.wrapped/1",
-            Self::KeySet => b"tidemark/key_sets.keys/1",
-            Self::CheckRequest => b"tidemark/check_requests.request/1",
-            Self::CheckTicket => b"tidemark/check_requests.ticket/1",
-            Self::CheckShown => b"tidemark/check_shown.shown/1",
+            Self::KeySets => b"tidemark/key_sets.keys/1",
+            Self::RequestPart => b"tidemark/request_parts.request/1",
+            Self::CheckTicket => b"tidemark/checks.ticket/1",
+            Self::ShownPart => b"tidemark/shown_parts.shown/1",
             Self::WebhookUrl => b"tidemark/batches.webhook_url/1",
             Self::DeliveryUrl => b"tidemark/deliveries.url/1",
             Self::Creator => b"tidemark/batches.creator/1",
@@ -271,34 +271,34 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_only_in_its_own_place() {
         let key = SealingKey::new(3, &[7; 32]);
-        let sealed = key.seal(Purpose::CheckShown, requester(1), b"row", b"123-45-6789".to_vec());
+        let sealed = key.seal(Purpose::ShownPart, requester(1), b"row", b"123-45-6789".to_vec());
         assert!(!sealed.windows(11).any(|w| w == b"123-45-6789"));
         assert_eq!(
-            key.open(Purpose::CheckShown, requester(1), b"row", &sealed)
+            key.open(Purpose::ShownPart, requester(1), b"row", &sealed)
                 .unwrap()
                 .as_slice(),
             b"123-45-6789"
         );
         assert!(
-            key.open(Purpose::CheckShown, requester(1), b"raw", &sealed)
+            key.open(Purpose::ShownPart, requester(1), b"raw", &sealed)
                 .is_err()
         );
         assert!(
-            key.open(Purpose::CheckShown, requester(2), b"row", &sealed)
+            key.open(Purpose::ShownPart, requester(2), b"row", &sealed)
                 .is_err()
         );
         assert!(
-            key.open(Purpose::CheckRequest, requester(1), b"row", &sealed)
+            key.open(Purpose::RequestPart, requester(1), b"row", &sealed)
                 .is_err()
         );
         assert!(
             SealingKey::new(3, &[8; 32])
-                .open(Purpose::CheckShown, requester(1), b"row", &sealed)
+                .open(Purpose::ShownPart, requester(1), b"row", &sealed)
                 .is_err()
         );
         assert!(
             SealingKey::new(4, &[7; 32])
-                .open(Purpose::CheckShown, requester(1), b"row", &sealed)
+                .open(Purpose::ShownPart, requester(1), b"row", &sealed)
                 .is_err()
         );
     }

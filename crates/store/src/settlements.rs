@@ -1,9 +1,8 @@
 //! Writing down what came of claims. The caller orders the calls: lock the batches, take the live claims,
 //! record, count. Everything happens in its one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::AssertSqlSafe;
 use tidemark_domain::check::{Claim, Ticket};
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, RequesterId};
@@ -14,6 +13,7 @@ use uuid::Uuid;
 use crate::backend::{groups, on, padded, padded_len, values};
 use crate::checks::NOT_RECORDED;
 use crate::error::{Error, Result};
+use crate::parts::{PART_ROWS, part_no};
 use crate::sealing::Purpose;
 use crate::submissions::check_place;
 use crate::tx::Tx;
@@ -48,13 +48,13 @@ impl Tx {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let sql = format!(
+        let sql = self.conn.text(format!(
             "SELECT batch_id, total_processed FROM batches WHERE batch_id IN {} ORDER BY batch_id{}",
             values(0, 1, padded_len(ids.len())),
             self.conn.for_update()
-        );
+        ));
         let rows: Vec<(Uuid, i32)> = on!(&mut self.conn, |c| {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql));
+            let mut query = sqlx::query_as(sql);
             for id in padded(ids) {
                 query = query.bind(id.uuid());
             }
@@ -70,15 +70,15 @@ impl Tx {
     pub async fn live_claims(&mut self, claims: &[Claim]) -> Result<Vec<CheckId>> {
         let mut live = Vec::with_capacity(claims.len());
         for group in groups(claims) {
-            let sql = format!(
+            let sql = self.conn.text(format!(
                 "SELECT c.batch_id, c.row_no FROM (VALUES {}) AS v CROSS JOIN checks c \
                  WHERE c.batch_id = v.column1 AND c.row_no = v.column2 AND c.claim_no = v.column3 \
                  AND {NOT_RECORDED} ORDER BY c.batch_id, c.row_no{}",
                 values(0, group.len(), 3),
                 self.conn.for_update_of_c()
-            );
+            ));
             let rows: Vec<(Uuid, i32)> = on!(&mut self.conn, |c| {
-                let mut query = sqlx::query_as(AssertSqlSafe(sql));
+                let mut query = sqlx::query_as(sql);
                 for claim in group {
                     query = query
                         .bind(claim.id.batch_id.uuid())
@@ -98,19 +98,15 @@ impl Tx {
     /// Records results of live claims and deletes what was kept for the provider.
     pub async fn record(&mut self, results: &[Recorded], now: Timestamp) -> Result<()> {
         for group in groups(results) {
-            let update = format!(
-                "UPDATE checks SET due_at = NULL, held_by = NULL, recorded_at = $1, recorded_no = v.column3, \
-                 outcome = v.column4, balance_cents = v.column5, institution_no = v.column6 \
+            let update = self.conn.text(format!(
+                "UPDATE checks SET due_at = NULL, held_by = NULL, ticket = NULL, recorded_at = $1, \
+                 recorded_no = v.column3, outcome = v.column4, balance_cents = v.column5, institution_no = v.column6 \
                  FROM (VALUES {}) AS v \
                  WHERE checks.batch_id = v.column1 AND checks.row_no = v.column2 AND {NOT_RECORDED}",
                 values(1, group.len(), 6)
-            );
-            let delete = format!(
-                "DELETE FROM check_requests WHERE (batch_id, row_no) IN (VALUES {})",
-                values(0, group.len(), 2)
-            );
+            ));
             let changed = on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(AssertSqlSafe(update)).bind(now.as_micros());
+                let mut query = sqlx::query(update).bind(now.as_micros());
                 for result in group {
                     query = query
                         .bind(result.id.batch_id.uuid())
@@ -121,18 +117,38 @@ impl Tx {
                         .bind(result.outcome.balance().map(|b| b.get()));
                     query = query.bind(result.institution.map(|InstitutionNo(no)| no));
                 }
-                let changed = query.execute(&mut *c).await?.rows_affected();
-                let mut query = sqlx::query(AssertSqlSafe(delete));
-                for result in group {
-                    query = query.bind(result.id.batch_id.uuid()).bind(result.id.row_no);
-                }
-                query.execute(c).await?;
-                Ok::<_, sqlx::Error>(changed)
+                query.execute(c).await.map(|done| done.rows_affected())
             })?;
             // The rows were locked alive a moment ago; anything else means that the numbers have gaps.
             if usize::try_from(changed) != Ok(group.len()) {
                 return Err(Error::corrupt("checks", "recorded_no", group[0].id));
             }
+        }
+        let parts: BTreeSet<(BatchId, i32)> = results
+            .iter()
+            .map(|result| (result.id.batch_id, part_no(result.id.row_no)))
+            .collect();
+        self.delete_recorded_parts(&parts.into_iter().collect::<Vec<_>>())
+            .await
+    }
+
+    /// Deletes what was kept for the provider, in those of the parts that have nothing left to ask.
+    async fn delete_recorded_parts(&mut self, parts: &[(BatchId, i32)]) -> Result<()> {
+        for group in groups(parts) {
+            let sql = self.conn.text(format!(
+                "DELETE FROM request_parts WHERE (batch_id, part_no) IN (VALUES {}) AND NOT EXISTS \
+                 (SELECT 1 FROM checks c WHERE c.batch_id = request_parts.batch_id AND {NOT_RECORDED} \
+                 AND c.row_no > request_parts.part_no * {PART_ROWS} \
+                 AND c.row_no <= request_parts.part_no * {PART_ROWS} + {PART_ROWS})",
+                values(0, group.len(), 2)
+            ));
+            on!(&mut self.conn, |c| {
+                let mut query = sqlx::query(sql);
+                for (batch_id, no) in group {
+                    query = query.bind(batch_id.uuid()).bind(*no);
+                }
+                query.execute(c).await.map(|_| ())
+            })?;
         }
         Ok(())
     }
@@ -140,31 +156,21 @@ impl Tx {
     /// Gives live claims back, due again later.
     pub async fn wait(&mut self, waiting: &[Waiting]) -> Result<()> {
         for group in groups(waiting) {
-            let checks = format!(
-                "UPDATE checks SET due_at = v.column3, tries = v.column4, held_by = NULL \
+            let sql = self.conn.text(format!(
+                "UPDATE checks SET due_at = v.column3, tries = v.column4, ticket = v.column5, held_by = NULL \
                  FROM (VALUES {}) AS v WHERE checks.batch_id = v.column1 AND checks.row_no = v.column2",
-                values(0, group.len(), 4)
-            );
-            let tickets = format!(
-                "UPDATE check_requests SET ticket = v.column3 FROM (VALUES {}) AS v \
-                 WHERE check_requests.batch_id = v.column1 AND check_requests.row_no = v.column2",
-                values(0, group.len(), 3)
-            );
+                values(0, group.len(), 5)
+            ));
             let sealed = self.seal_tickets(group).await?;
             on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(AssertSqlSafe(checks));
-                for check in group {
-                    query = query
-                        .bind(check.claim.id.batch_id.uuid())
-                        .bind(check.claim.id.row_no);
-                    query = query.bind(check.due_at.as_micros()).bind(check.tries);
-                }
-                query.execute(&mut *c).await?;
-                let mut query = sqlx::query(AssertSqlSafe(tickets));
+                let mut query = sqlx::query(sql);
                 for (check, ticket) in group.iter().zip(sealed) {
                     query = query
                         .bind(check.claim.id.batch_id.uuid())
-                        .bind(check.claim.id.row_no)
+                        .bind(check.claim.id.row_no);
+                    query = query
+                        .bind(check.due_at.as_micros())
+                        .bind(check.tries)
                         .bind(ticket);
                 }
                 query.execute(c).await.map(|_| ())

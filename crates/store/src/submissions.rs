@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use sqlx::AssertSqlSafe;
 use tidemark_domain::account::Account;
 use tidemark_domain::authorizer::NewAuthorizer;
 use tidemark_domain::batch::NewBatch;
@@ -11,12 +10,13 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, NodeId, RequesterId};
 use tidemark_domain::person::Person;
 use tidemark_domain::secret::Secret;
-use uuid::Uuid;
 
 use crate::backend::{groups, on, values};
-use crate::encoding::Writer;
+use crate::encoding::{RecordsWriter, Writer};
 use crate::error::Result;
 use crate::keyring::RequesterKeys;
+use crate::parts::{part_no, part_place};
+use crate::queueing::{Birth, QueuedRow, encode_rows};
 use crate::sealing::Purpose;
 use crate::tx::Tx;
 
@@ -27,18 +27,17 @@ pub struct Submission {
     submitted_at: Timestamp,
     webhook_url: Option<Vec<u8>>,
     creator: Option<Vec<u8>>,
-    key_sets: Vec<Vec<u8>>,
-    rows: Vec<SealedRow>,
+    key_sets: Vec<u8>,
+    rows: Vec<QueuedRow>,
+    parts: Vec<SealedPart>,
+    /// The process that holds CVVs of this batch: their checks are born leased to it.
+    holder: Option<(NodeId, Timestamp)>,
 }
 
-struct SealedRow {
-    row_no: i32,
-    key_set_no: i32,
-    /// Set where the check is born leased to the process that holds its CVV.
-    held: Option<(NodeId, Timestamp)>,
+struct SealedPart {
+    part_no: i32,
     request: Vec<u8>,
     shown: Vec<u8>,
-    authorizer_hash: Vec<u8>,
 }
 
 /// The bytes that bind a sealed value to one check.
@@ -49,25 +48,6 @@ pub(crate) fn check_place(id: CheckId) -> [u8; 20] {
     place
 }
 
-/// The bytes that bind what is shown of a check to it, and its values to the keys that they belong to.
-pub(crate) fn shown_place(id: CheckId, key_set_no: i32) -> [u8; 24] {
-    let mut place = [0; 24];
-    place[..20].copy_from_slice(&check_place(id));
-    place[20..].copy_from_slice(&key_set_no.to_be_bytes());
-    place
-}
-
-/// The bytes that bind a sealed set of keys to its batch and number.
-pub(crate) fn key_set_place(batch_id: BatchId, key_set_no: i32) -> [u8; 20] {
-    check_place(CheckId {
-        batch_id,
-        row_no: key_set_no,
-    })
-}
-
-/// The purpose of the hash under which an authorizer is found again.
-const AUTHORIZER_HASH: &str = "tidemark/authorizer/1";
-
 impl Submission {
     /// Seals a batch. Checks with a CVV are leased to `holder` until the given moment from the start.
     pub fn seal(
@@ -77,39 +57,38 @@ impl Submission {
         holder: (NodeId, Timestamp),
         submitted_at: Timestamp,
     ) -> Result<Self> {
-        let mut numbers: HashMap<Vec<&str>, i32> = HashMap::new();
-        let (mut key_sets, mut rows) = (Vec::new(), Vec::with_capacity(batch.accepted.len()));
-        for authorizer in &batch.accepted {
-            let next = i32::try_from(numbers.len()).unwrap_or(i32::MAX);
-            let set: Vec<&str> = authorizer.metadata.keys().collect();
-            let key_set_no = *numbers.entry(set).or_insert(next);
-            if key_set_no == next {
-                let mut writer = Writer::new();
-                authorizer
-                    .metadata
-                    .keys()
-                    .for_each(|key| writer.put(tags::KEY, key));
-                key_sets.push(keys.seal(Purpose::KeySet, &key_set_place(batch_id, next), writer.finish())?);
+        let mut sets = KeySets::default();
+        let mut rows = Vec::with_capacity(batch.accepted.len());
+        let mut parts = Vec::with_capacity(batch.accepted.len().div_ceil(64) + 1);
+        // Rows ascend, so those of one part are neighbours.
+        for part in batch
+            .accepted
+            .chunk_by(|a, b| part_no(a.row_no) == part_no(b.row_no))
+        {
+            let (mut requests, mut shown) = (RecordsWriter::new(), RecordsWriter::new());
+            for authorizer in part {
+                let key_set_no = sets.number(authorizer);
+                let row_no = authorizer.row_no;
+                requests.put(row_no, |to| {
+                    write_request(to, &authorizer.person, &authorizer.account)
+                });
+                shown.put(row_no, |to| write_shown(to, authorizer, key_set_no));
+                rows.push(QueuedRow {
+                    row_no,
+                    key_set_no,
+                    held: authorizer.cvv.is_some(),
+                });
             }
-            let row_no = authorizer.row_no;
-            let id = CheckId { batch_id, row_no };
-            let (place, shown_place) = (check_place(id), shown_place(id, key_set_no));
-            rows.push(SealedRow {
-                row_no,
-                key_set_no,
-                held: authorizer.cvv.is_some().then_some(holder),
-                request: keys.seal(
-                    Purpose::CheckRequest,
-                    &place,
-                    encode_request(&authorizer.person, &authorizer.account),
-                )?,
-                shown: keys.seal(Purpose::CheckShown, &shown_place, encode_shown(authorizer))?,
-                authorizer_hash: keys
-                    .keyed_hash(AUTHORIZER_HASH, &[authorizer.unique_id.expose().as_bytes()])
-                    .0
-                    .to_vec(),
+            let no = part_no(part[0].row_no);
+            let place = part_place(batch_id, no);
+            parts.push(SealedPart {
+                part_no: no,
+                request: keys.seal(Purpose::RequestPart, &place, requests.finish())?,
+                shown: keys.seal(Purpose::ShownPart, &place, shown.finish())?,
             });
         }
+        let key_sets = sets.sealed(keys, batch_id)?;
+        let held = rows.iter().any(|row| row.held);
         let webhook_url = batch
             .webhook_url
             .as_ref()
@@ -124,6 +103,8 @@ impl Submission {
             creator: None,
             key_sets,
             rows,
+            parts,
+            holder: held.then_some(holder),
         })
     }
 
@@ -156,6 +137,8 @@ pub(crate) mod tags {
     pub(crate) const ZIP: u8 = 3;
     /// Repeated: one for each key of the row's key set, in its order.
     pub(crate) const META_VALUE: u8 = 4;
+    /// The number of the row's key set, in plain digits.
+    pub(crate) const KEY_SET_NO: u8 = 5;
 
     pub(crate) const FIRST_NAME: u8 = 10;
     pub(crate) const LAST_NAME: u8 = 11;
@@ -175,8 +158,8 @@ pub(crate) mod tags {
     pub(crate) const CARD_EXPIRY: u8 = 23;
 }
 
-fn encode_shown(authorizer: &NewAuthorizer) -> Vec<u8> {
-    let mut writer = Writer::new();
+fn write_shown(writer: &mut Writer, authorizer: &NewAuthorizer, key_set_no: i32) {
+    writer.put(tags::KEY_SET_NO, key_set_no.to_string());
     writer.put(tags::UNIQUE_ID, authorizer.unique_id.expose());
     writer.put_some(
         tags::PHONE,
@@ -191,11 +174,9 @@ fn encode_shown(authorizer: &NewAuthorizer) -> Vec<u8> {
         .metadata
         .values()
         .for_each(|value| writer.put(tags::META_VALUE, value.expose()));
-    writer.finish()
 }
 
-fn encode_request(person: &Person, account: &Account) -> Vec<u8> {
-    let mut writer = Writer::new();
+fn write_request(writer: &mut Writer, person: &Person, account: &Account) {
     let address = &person.address;
     for (tag, text) in [
         (tags::FIRST_NAME, &person.first_name),
@@ -238,15 +219,44 @@ fn encode_request(person: &Person, account: &Account) -> Vec<u8> {
             }
         }
     }
-    writer.finish()
+}
+
+/// The distinct sets of metadata keys of a batch, numbered in the order in which they first occur.
+#[derive(Default)]
+struct KeySets<'a> {
+    numbers: HashMap<Vec<&'a str>, i32>,
+    in_order: Vec<Vec<&'a str>>,
+}
+
+impl<'a> KeySets<'a> {
+    fn number(&mut self, authorizer: &'a NewAuthorizer) -> i32 {
+        let set: Vec<&str> = authorizer.metadata.keys().collect();
+        if let Some(no) = self.numbers.get(&set) {
+            return *no;
+        }
+        let no = i32::try_from(self.in_order.len()).unwrap_or(i32::MAX);
+        self.numbers.insert(set.clone(), no);
+        self.in_order.push(set);
+        no
+    }
+
+    fn sealed(&self, keys: &RequesterKeys, batch_id: BatchId) -> Result<Vec<u8>> {
+        let mut records = RecordsWriter::new();
+        for (no, set) in (0..).zip(&self.in_order) {
+            records.put(no, |to| set.iter().for_each(|key| to.put(tags::KEY, key)));
+        }
+        keys.seal(Purpose::KeySets, batch_id.uuid().as_bytes(), records.finish())
+    }
 }
 
 impl Tx {
-    /// Stores a batch with all of its checks, due at once.
+    /// Stores a batch, its checks due at once. They enter the queue with the first claim, or now where some
+    /// are born leased.
     pub async fn add_batch(&mut self, submission: &Submission) -> Result<()> {
-        const BATCH: &str = "INSERT INTO batches (batch_id, requester_id, submitted_at, total_authorizers, webhook_url, creator) \
-             VALUES ($1, $2, $3, $4, $5, $6)";
+        const BATCH: &str = "INSERT INTO batches (batch_id, requester_id, submitted_at, total_authorizers, webhook_url, \
+             creator, unqueued) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let total = i32::try_from(submission.rows.len()).unwrap_or(i32::MAX);
+        let unqueued = submission.holder.is_none().then(|| encode_rows(&submission.rows));
         on!(&mut self.conn, |c| sqlx::query(BATCH)
             .bind(submission.batch_id.uuid())
             .bind(submission.requester_id.uuid())
@@ -254,75 +264,61 @@ impl Tx {
             .bind(total)
             .bind(&submission.webhook_url)
             .bind(&submission.creator)
+            .bind(unqueued)
             .execute(c)
             .await
             .map(|_| ()))?;
         self.add_key_sets(submission).await?;
-        self.add_checks(submission).await
-    }
-
-    async fn add_key_sets(&mut self, submission: &Submission) -> Result<()> {
-        let (batch_id, requester_id) = (submission.batch_id.uuid(), submission.requester_id.uuid());
-        let sets: Vec<(i32, &Vec<u8>)> = (0..).zip(&submission.key_sets).collect();
-        for group in groups(&sets) {
-            let sql = format!(
-                "INSERT INTO key_sets (batch_id, key_set_no, requester_id, keys) VALUES {}",
-                values(0, group.len(), 4)
-            );
-            on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(AssertSqlSafe(sql));
-                for (no, sealed) in group {
-                    query = query.bind(batch_id).bind(*no).bind(requester_id).bind(*sealed);
-                }
-                query.execute(c).await.map(|_| ())
-            })?;
+        self.add_parts(submission).await?;
+        if let Some(holder) = submission.holder {
+            let owner = (submission.requester_id, submission.batch_id);
+            let (held, free): (Vec<QueuedRow>, Vec<QueuedRow>) =
+                submission.rows.iter().partition(|row| row.held);
+            self.queue_rows(owner, &held, Birth::held(holder)).await?;
+            self.queue_rows(owner, &free, Birth::due(submission.submitted_at))
+                .await?;
         }
         Ok(())
     }
 
-    async fn add_checks(&mut self, submission: &Submission) -> Result<()> {
+    async fn add_key_sets(&mut self, submission: &Submission) -> Result<()> {
+        const INSERT: &str = "INSERT INTO key_sets (batch_id, requester_id, keys) VALUES ($1, $2, $3)";
+        Ok(on!(&mut self.conn, |c| sqlx::query(INSERT)
+            .bind(submission.batch_id.uuid())
+            .bind(submission.requester_id.uuid())
+            .bind(&submission.key_sets)
+            .execute(c)
+            .await
+            .map(|_| ()))?)
+    }
+
+    async fn add_parts(&mut self, submission: &Submission) -> Result<()> {
         let (batch_id, requester_id) = (submission.batch_id.uuid(), submission.requester_id.uuid());
-        let now = submission.submitted_at;
-        for group in groups(&submission.rows) {
-            let sql = |head: &str, columns| {
-                format!("INSERT INTO {head} VALUES {}", values(0, group.len(), columns))
-            };
-            let checks = sql(
-                "checks (batch_id, row_no, requester_id, key_set_no, due_at, held_by)",
-                6,
-            );
-            let requests = sql("check_requests (batch_id, row_no, requester_id, request)", 4);
-            let shown = sql(
-                "check_shown (batch_id, row_no, requester_id, authorizer_hash, shown)",
-                5,
-            );
+        for group in groups(&submission.parts) {
+            let sql = |head: &str| format!("INSERT INTO {head} VALUES {}", values(0, group.len(), 4));
+            let requests = self
+                .conn
+                .text(sql("request_parts (batch_id, part_no, requester_id, request)"));
+            let shown = self
+                .conn
+                .text(sql("shown_parts (batch_id, part_no, requester_id, shown)"));
             on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(AssertSqlSafe(checks));
-                for row in group {
-                    let (held_by, due_at): (Option<Uuid>, Timestamp) = row
-                        .held
-                        .map_or((None, now), |(node, until)| (Some(node.uuid()), until));
+                let mut query = sqlx::query(requests);
+                for part in group {
                     query = query
                         .bind(batch_id)
-                        .bind(row.row_no)
+                        .bind(part.part_no)
                         .bind(requester_id)
-                        .bind(row.key_set_no);
-                    query = query.bind(due_at.as_micros()).bind(held_by);
+                        .bind(&part.request);
                 }
                 query.execute(&mut *c).await?;
-                let mut query = sqlx::query(AssertSqlSafe(requests));
-                for row in group {
+                let mut query = sqlx::query(shown);
+                for part in group {
                     query = query
                         .bind(batch_id)
-                        .bind(row.row_no)
+                        .bind(part.part_no)
                         .bind(requester_id)
-                        .bind(&row.request);
-                }
-                query.execute(&mut *c).await?;
-                let mut query = sqlx::query(AssertSqlSafe(shown));
-                for row in group {
-                    query = query.bind(batch_id).bind(row.row_no).bind(requester_id);
-                    query = query.bind(&row.authorizer_hash).bind(&row.shown);
+                        .bind(&part.shown);
                 }
                 query.execute(c).await.map(|_| ())
             })?;

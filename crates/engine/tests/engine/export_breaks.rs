@@ -119,9 +119,9 @@ async fn rows_that_cannot_be_read_break_the_export_at_every_batch(db: TestDataba
     let mut plain = large.world.plain().await;
     for batch in 0..BATCHES - 1 {
         let mut reading = large.up_to(batch).await;
-        plain.run("ALTER TABLE check_shown RENAME TO elsewhere").await;
+        plain.run("ALTER TABLE shown_parts RENAME TO elsewhere").await;
         reading.assert_breaks().await;
-        plain.run("ALTER TABLE elsewhere RENAME TO check_shown").await;
+        plain.run("ALTER TABLE elsewhere RENAME TO shown_parts").await;
     }
 }
 
@@ -135,7 +135,7 @@ async fn rows_that_vanished_break_the_export_at_every_batch(db: TestDatabase) {
         assert_eq!(
             plain
                 .run(&format!(
-                    "DELETE FROM check_shown WHERE batch_id = {id} AND row_no = 7"
+                    "DELETE FROM shown_parts WHERE batch_id = {id} AND part_no = 0"
                 ))
                 .await,
             1
@@ -250,7 +250,7 @@ async fn a_reader_that_is_slow_keeps_the_producer_waiting(db: TestDatabase) {
         // The next batch was not read ahead: what becomes of it now shows.
         let id = plain.id(large.ids[batch].uuid());
         plain
-            .run(&format!("DELETE FROM check_shown WHERE batch_id = {id}"))
+            .run(&format!("DELETE FROM shown_parts WHERE batch_id = {id}"))
             .await;
         reading.assert_breaks().await;
     }

@@ -11,9 +11,9 @@ const ALWAYS: [(&str, &str); 10] = [
          OR COUNT(recorded_no) <> COALESCE(MAX(recorded_no), 0) OR COALESCE(MIN(recorded_no), 1) <> 1) v",
     ),
     (
-        "a batch has as many checks as it accepted (I1)",
-        "SELECT COUNT(*) FROM batches b WHERE b.total_authorizers <> \
-         (SELECT COUNT(*) FROM checks c WHERE c.batch_id = b.batch_id)",
+        "a batch has as many checks as it accepted, and none before they are queued (I1)",
+        "SELECT COUNT(*) FROM batches b WHERE (SELECT COUNT(*) FROM checks c WHERE c.batch_id = b.batch_id) \
+         <> CASE WHEN b.unqueued IS NULL THEN b.total_authorizers ELSE 0 END",
     ),
     (
         "a batch's counters are what its rows add up to (I4)",
@@ -44,19 +44,22 @@ const ALWAYS: [(&str, &str); 10] = [
     ),
     (
         "what the provider is told is kept until there is a result, and no longer",
-        "SELECT COUNT(*) FROM checks c WHERE (c.recorded_no IS NULL) <> EXISTS \
-         (SELECT 1 FROM check_requests r WHERE r.batch_id = c.batch_id AND r.row_no = c.row_no)",
+        "SELECT (SELECT COUNT(*) FROM checks c WHERE c.recorded_no IS NULL AND NOT EXISTS (SELECT 1 FROM request_parts p \
+         WHERE p.batch_id = c.batch_id AND p.part_no = (c.row_no - 1) / 64)) + \
+         (SELECT COUNT(*) FROM request_parts p JOIN batches b ON b.batch_id = p.batch_id AND b.unqueued IS NULL \
+         WHERE NOT EXISTS (SELECT 1 FROM checks c WHERE c.batch_id = p.batch_id AND c.recorded_no IS NULL \
+         AND (c.row_no - 1) / 64 = p.part_no))",
     ),
     (
         "what exports show is there for every check",
         "SELECT COUNT(*) FROM checks c WHERE NOT EXISTS \
-         (SELECT 1 FROM check_shown s WHERE s.batch_id = c.batch_id AND s.row_no = c.row_no)",
+         (SELECT 1 FROM shown_parts s WHERE s.batch_id = c.batch_id AND s.part_no = (c.row_no - 1) / 64)",
     ),
     (
         "every row of a batch is its requester's (I5)",
         "SELECT COUNT(*) FROM batches b JOIN (SELECT batch_id, requester_id FROM checks \
-         UNION ALL SELECT batch_id, requester_id FROM check_requests \
-         UNION ALL SELECT batch_id, requester_id FROM check_shown \
+         UNION ALL SELECT batch_id, requester_id FROM request_parts \
+         UNION ALL SELECT batch_id, requester_id FROM shown_parts \
          UNION ALL SELECT batch_id, requester_id FROM key_sets \
          UNION ALL SELECT batch_id, requester_id FROM idempotency \
          UNION ALL SELECT batch_id, requester_id FROM events \

@@ -18,6 +18,7 @@ use crate::providers::{Notes, Scripted, ask_again, at_once, success};
 use crate::rows::{account, accounts};
 
 tidemark_store::on_both_databases! {
+    leases_of_the_dead_can_be_freed_at_once
     a_lost_claim_is_another_process_to_take_once_the_lease_ends
     a_late_result_changes_nothing_while_another_process_is_at_it
     a_late_result_changes_nothing_once_there_is_a_result
@@ -111,7 +112,7 @@ async fn a_late_retry_changes_nothing(db: TestDatabase) {
     assert_eq!(plain.number(state).await, before);
     assert_eq!(
         plain
-            .number("SELECT COUNT(*) FROM check_requests WHERE ticket IS NOT NULL")
+            .number("SELECT COUNT(*) FROM checks WHERE ticket IS NOT NULL")
             .await,
         0
     );
@@ -232,27 +233,47 @@ async fn a_check_that_is_put_off_for_ever_ends(db: TestDatabase) {
 async fn a_check_whose_request_is_gone_ends_without_harm_to_others(db: TestDatabase) {
     let world = World::new(db).await;
     let (engine, tenant) = (world.engine().await, world.tenant("A").await);
-    let batch_id = tenant.submit(&engine, accounts(4)).await;
+    let batch_id = tenant.submit(&engine, accounts(130)).await;
     let mut plain = world.plain().await;
-    plain.run("DELETE FROM check_requests WHERE row_no = 1").await;
-    let other = "SELECT r.request FROM check_requests r WHERE r.row_no = 4";
+    plain.run("DELETE FROM request_parts WHERE part_no = 0").await;
+    let other = "SELECT r.request FROM request_parts r WHERE r.part_no = 2";
     plain
         .run(&format!(
-            "UPDATE check_requests SET request = ({other}) WHERE row_no = 2"
+            "UPDATE request_parts SET request = ({other}) WHERE part_no = 1"
         ))
         .await;
     world.finish(&engine).await;
-    let mut outcomes = tenant.results(batch_id).await;
-    outcomes.sort_by(|a, b| a.0.cmp(&b.0));
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    let dollars = |cents| Outcome::Success(Cents::new(cents));
-    assert_eq!(
-        outcomes,
-        [
-            Outcome::ProcessingError,
-            Outcome::ProcessingError,
-            dollars(325),
-            dollars(425)
-        ]
+    let outcomes = tenant.results(batch_id).await;
+    let broken = outcomes
+        .iter()
+        .filter(|(_, outcome)| *outcome == Outcome::ProcessingError);
+    assert_eq!(broken.count(), 128);
+    let good = |outcome: &Outcome| matches!(outcome, Outcome::Success(_));
+    assert_eq!(outcomes.iter().filter(|(_, outcome)| good(outcome)).count(), 2);
+}
+
+async fn leases_of_the_dead_can_be_freed_at_once(db: TestDatabase) {
+    let world = World::new(db).await;
+    let (dead, engine, tenant) = (
+        world.engine().await,
+        world.engine_elsewhere().await,
+        world.tenant("A").await,
     );
+    let batch_id = tenant.submit(&dead, accounts(3)).await;
+    let called = call(&dead, &world.clock, claim(&dead).await.unwrap());
+    assert_eq!(claim(&engine).await.unwrap().len(), 0);
+    engine.free_leases().await.unwrap();
+    let again = claim(&engine).await.unwrap();
+    assert_eq!(
+        again
+            .iter()
+            .map(|check| check.claim.lost_leases)
+            .collect::<Vec<_>>(),
+        [1; 3]
+    );
+    // Should the dead one live after all, it changes nothing.
+    assert_eq!(settle(&dead, called).await.unwrap(), (0, 3));
+    settle(&engine, call(&engine, &world.clock, again)).await.unwrap();
+    assert_eq!(tenant.results(batch_id).await.len(), 3);
+    world.assert_idle().await;
 }

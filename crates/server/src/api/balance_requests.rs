@@ -82,14 +82,20 @@ pub(crate) async fn submit(
     let key = idempotency_key(&headers)?;
     let keys = api.engine.store().requester_keys(caller.requester_id).await?;
     let what = Remembered::new(&keys, caller.requester_id, Endpoint::JsonSubmission, key, &body);
-    if let Some(known) = api.engine.replay(what).await? {
-        return Ok(answer(known));
-    }
     let rules = Rules {
         cards: caller.cards,
         now: api.engine.now(),
     };
-    let batch = NewBatch::read(&submission::read(&body)?, rules).map_err(refused)?;
+    let read = submission::read(&body).and_then(|raw| NewBatch::read(&raw, rules).map_err(refused));
+    let batch = match read {
+        Ok(batch) => batch,
+        // What was taken once is answered as it was then, also if today's rules would refuse it. What passes
+        // is looked up where it is stored.
+        Err(error) => match api.engine.replay(what).await? {
+            Some(known) => return Ok(answer(known)),
+            None => return Err(error),
+        },
+    };
     let origin = Origin {
         caller,
         address: Some(source.address.to_string()),

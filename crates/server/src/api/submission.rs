@@ -35,22 +35,19 @@ pub(crate) fn read(body: &[u8]) -> Result<RawBatch<'_>, ApiError> {
         Some(Raw::Text(text)) => Some(text),
         Some(_) => return Err(ApiError::bad_request("webhook_url must be a string.")),
     };
-    let rows = match top.authorizers {
-        None => {
-            return Err(ApiError::bad_request(
-                "authorizers is required: a list of 1 to 1,000 authorizers.",
-            ));
-        }
-        Some(list) => serde_json::from_str::<Rows<'_>>(list.get())
-            .map_err(|_| ApiError::bad_request("authorizers must be a list of 1 to 1,000 authorizers."))?,
-    };
-    if rows.count > MAX_AUTHORIZERS {
-        return Err(too_many(rows.count));
+    match top.authorizers {
+        Authorizers::Absent => Err(ApiError::bad_request(
+            "authorizers is required: a list of 1 to 1,000 authorizers.",
+        )),
+        Authorizers::Other => Err(ApiError::bad_request(
+            "authorizers must be a list of 1 to 1,000 authorizers.",
+        )),
+        Authorizers::List(_, count) if count > MAX_AUTHORIZERS => Err(too_many(count)),
+        Authorizers::List(authorizers, _) => Ok(RawBatch {
+            authorizers,
+            webhook_url,
+        }),
     }
-    Ok(RawBatch {
-        authorizers: rows.kept.into_iter().map(authorizer).collect(),
-        webhook_url,
-    })
 }
 
 /// The refusal of a submission that is too long.
@@ -72,9 +69,9 @@ fn malformed(error: &serde_json::Error) -> ApiError {
     })
 }
 
-/// The top level: what is known of it, still as text.
+/// The top level. Rows are read on the way: a body is large, and every further look at it costs.
 struct Top<'a> {
-    authorizers: Option<&'a RawValue>,
+    authorizers: Authorizers<'a>,
     webhook_url: Option<&'a RawValue>,
     repeated: bool,
 }
@@ -96,62 +93,155 @@ impl<'de> Visitor<'de> for TopVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
         let mut top = Top {
-            authorizers: None,
+            authorizers: Authorizers::Absent,
             webhook_url: None,
             repeated: false,
         };
         let mut seen = HashSet::new();
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
             match key.as_ref() {
-                "authorizers" => top.authorizers = Some(map.next_value()?),
+                "authorizers" => top.authorizers = map.next_value()?,
                 "webhook_url" => top.webhook_url = Some(map.next_value()?),
                 _ => top.repeated |= map.next_value::<Repeats>()?.0,
             }
             top.repeated |= !seen.insert(key);
         }
-        // `null` is as good as not sent.
-        top.authorizers = top.authorizers.filter(|value| value.get() != "null");
         Ok(top)
     }
 }
 
-/// The list of authorizers: the first ones as text, the rest counted only.
-struct Rows<'a> {
-    kept: Vec<&'a RawValue>,
-    count: usize,
+/// What stands under `authorizers`.
+enum Authorizers<'a> {
+    /// Missing, or `null`, which is as good as not sent.
+    Absent,
+    /// The first ones, as many as are permitted, and how many there are.
+    List(Vec<RawAuthorizer<'a>>, usize),
+    Other,
 }
 
-impl<'de> Deserialize<'de> for Rows<'de> {
+/// One entry of the list.
+struct Row<'a>(RawAuthorizer<'a>);
+
+struct AuthorizersVisitor;
+struct RowVisitor;
+
+/// The visits of every value that is neither an object nor a list: all give the same.
+macro_rules! scalars {
+    ($value:expr) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+}
+
+impl<'de> Deserialize<'de> for Authorizers<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(RowsVisitor)
+        deserializer.deserialize_any(AuthorizersVisitor)
     }
 }
 
-struct RowsVisitor;
-
-impl<'de> Visitor<'de> for RowsVisitor {
-    type Value = Rows<'de>;
+impl<'de> Visitor<'de> for AuthorizersVisitor {
+    type Value = Authorizers<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<'de>, A::Error> {
-        let mut rows = Rows {
-            kept: Vec::new(),
-            count: 0,
-        };
-        while rows.count < MAX_AUTHORIZERS {
-            let Some(row) = list.next_element()? else {
-                return Ok(rows);
+    scalars!(Authorizers::Other);
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Authorizers::Absent)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Authorizers::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut rows = Vec::new();
+        while rows.len() < MAX_AUTHORIZERS {
+            let Some(Row(row)) = list.next_element()? else {
+                let count = rows.len();
+                return Ok(Authorizers::List(rows, count));
             };
-            rows.kept.push(row);
-            rows.count += 1;
+            rows.push(row);
         }
+        let mut count = rows.len();
         while list.next_element::<IgnoredAny>()?.is_some() {
-            rows.count += 1;
+            count += 1;
         }
-        Ok(rows)
+        Ok(Authorizers::List(rows, count))
+    }
+}
+
+impl<'de> Deserialize<'de> for Row<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RowVisitor).map(Row)
+    }
+}
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = RawAuthorizer<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    scalars!(no_object());
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(no_object())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(no_object())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut row = RawAuthorizer::default();
+        let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(16);
+        let mut others = HashSet::new();
+        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+            let known = read_field(&mut row, &key, map.next_value()?);
+            // There are few known names, so that looking through them is quicker than hashing.
+            let is_new = if known {
+                !seen.contains(&key)
+            } else {
+                others.insert(key.clone())
+            };
+            match (is_new, known) {
+                (true, true) => seen.push(key),
+                (true, false) => {}
+                (false, true) => row.repeated.push(key.into_owned()),
+                (false, false) => row.repeated.push("an unknown field".to_owned()),
+            }
+        }
+        Ok(row)
+    }
+}
+
+fn no_object<'a>() -> RawAuthorizer<'a> {
+    RawAuthorizer {
+        not_an_object: true,
+        ..RawAuthorizer::default()
     }
 }
 
@@ -183,59 +273,43 @@ fn object<'a, T>(
     }
 }
 
-fn authorizer(raw: &RawValue) -> RawAuthorizer<'_> {
-    let mut row = RawAuthorizer::default();
-    let Ok(Fields(fields)) = serde_json::from_str(raw.get()) else {
-        row.not_an_object = true;
-        return row;
-    };
-    let mut seen = HashSet::new();
-    let mut repeated = Vec::new();
-    for (key, raw) in fields {
-        let known = match key.as_ref() {
-            "authorizer_unique_id" => set(&mut row.authorizer_unique_id, value(raw)),
-            "first_name" => set(&mut row.first_name, value(raw)),
-            "last_name" => set(&mut row.last_name, value(raw)),
-            "zip_code" => set(&mut row.zip_code, value(raw)),
-            "phone_number" => set(&mut row.phone_number, value(raw)),
-            "ssn" => set(&mut row.ssn, value(raw)),
-            "ein" => set(&mut row.ein, value(raw)),
-            "account_number" => set(&mut row.account_number, value(raw)),
-            "routing_number" => set(&mut row.routing_number, value(raw)),
-            "debit_card_number" => set(&mut row.debit_card_number, value(raw)),
-            "cvv" => set(&mut row.cvv, value(raw)),
-            "expiration_month" => set(&mut row.expiration_month, value(raw)),
-            "expiration_year" => set(&mut row.expiration_year, value(raw)),
-            "address" => set(
-                &mut row.address,
-                object(raw, |fields| address(fields, &mut repeated)),
-            ),
-            "date_of_birth" => set(
-                &mut row.date_of_birth,
-                object(raw, |fields| date(fields, &mut repeated)),
-            ),
-            "metadata" => set(
-                &mut row.metadata,
-                object(raw, |fields| metadata(fields, &mut repeated)),
-            ),
-            _ => {
-                // A field that nobody reads must still be an object without a key twice.
-                if serde_json::from_str::<Repeats>(raw.get()).is_ok_and(|Repeats(found)| found) {
-                    repeated.push("a key of an unknown field".to_owned());
-                }
-                false
+/// Reads one field of an authorizer; whether it is one that an authorizer has.
+fn read_field<'a>(row: &mut RawAuthorizer<'a>, key: &str, raw: &'a RawValue) -> bool {
+    let repeated = &mut row.repeated;
+    match key {
+        "authorizer_unique_id" => set(&mut row.authorizer_unique_id, value(raw)),
+        "first_name" => set(&mut row.first_name, value(raw)),
+        "last_name" => set(&mut row.last_name, value(raw)),
+        "zip_code" => set(&mut row.zip_code, value(raw)),
+        "phone_number" => set(&mut row.phone_number, value(raw)),
+        "ssn" => set(&mut row.ssn, value(raw)),
+        "ein" => set(&mut row.ein, value(raw)),
+        "account_number" => set(&mut row.account_number, value(raw)),
+        "routing_number" => set(&mut row.routing_number, value(raw)),
+        "debit_card_number" => set(&mut row.debit_card_number, value(raw)),
+        "cvv" => set(&mut row.cvv, value(raw)),
+        "expiration_month" => set(&mut row.expiration_month, value(raw)),
+        "expiration_year" => set(&mut row.expiration_year, value(raw)),
+        "address" => {
+            let parts = object(raw, |fields| address(fields, repeated));
+            set(&mut row.address, parts)
+        }
+        "date_of_birth" => {
+            let parts = object(raw, |fields| date(fields, repeated));
+            set(&mut row.date_of_birth, parts)
+        }
+        "metadata" => {
+            let parts = object(raw, |fields| metadata(fields, repeated));
+            set(&mut row.metadata, parts)
+        }
+        _ => {
+            // A field that nobody reads must still be an object without a key twice.
+            if serde_json::from_str::<Repeats>(raw.get()).is_ok_and(|Repeats(found)| found) {
+                repeated.push("a key of an unknown field".to_owned());
             }
-        };
-        if !seen.insert(key.clone()) {
-            repeated.push(if known {
-                key.into_owned()
-            } else {
-                "an unknown field".to_owned()
-            });
+            false
         }
     }
-    row.repeated = repeated;
-    row
 }
 
 /// Sets a known field; true, for the match above.
@@ -285,76 +359,18 @@ fn metadata<'a>(
 
 /// Notes a key that an object has twice, by the object's name: the key itself may be anything.
 fn note_repeats(name: &str, fields: &[(Cow<'_, str>, &RawValue)], repeated: &mut Vec<String>) {
-    let mut seen = HashSet::with_capacity(fields.len());
-    if fields.iter().any(|(key, _)| !seen.insert(key.as_ref())) {
+    const FEW: usize = 12;
+    let twice = if fields.len() <= FEW {
+        let mut keys = fields.iter().map(|(key, _)| key).enumerate();
+        keys.any(|(at, key)| fields[..at].iter().any(|(earlier, _)| earlier == key))
+    } else {
+        let mut seen = HashSet::with_capacity(fields.len());
+        fields.iter().any(|(key, _)| !seen.insert(key.as_ref()))
+    };
+    if twice {
         repeated.push(format!("a key of {name}"));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(body: &str) -> String {
-        match read(body.as_bytes()) {
-            Ok(_) => panic!("accepted: {body}"),
-            Err(error) => format!("{error:?}"),
-        }
-    }
-
-    #[test]
-    fn broken_documents_are_refused_with_their_place_and_without_their_content() {
-        assert!(message("{\"authorizers\": [").contains("ends too early"));
-        assert!(message(" ").contains("is empty"));
-        assert!(message("\u{feff}[]").contains("must be an object"));
-        assert!(message("[]").contains("must be an object"));
-        assert!(message("\"123-45-6789\"").contains("must be an object"));
-        let text = message("{\"authorizers\":[], 123456789}");
-        assert!(
-            text.contains("line 1 column") && !text.contains("123456789"),
-            "{text}"
-        );
-        assert!(message("{\"webhook_url\":5,\"authorizers\":[{}]}").contains("webhook_url must be a string"));
-        assert!(message("{\"authorizers\":{}}").contains("must be a list"));
-        assert!(message("{\"authorizers\":null}").contains("is required"));
-        assert!(message("{\"authorizers\":[{}],\"authorizers\":[{}]}").contains("key twice"));
-        assert!(message("{\"authorizers\":[{}],\"x\":{\"a\":[{\"b\":1,\"b\":2}]}}").contains("key twice"));
-    }
-
-    #[test]
-    fn rows_are_counted_without_being_kept() {
-        let body = format!("{{\"authorizers\":[{}0]}}", "0,".repeat(200_000));
-        assert!(message(&body).contains("200001 entries"));
-    }
-
-    #[test]
-    fn values_keep_their_kind_and_their_digits() {
-        let body = r#"{"authorizers":[{"authorizer_unique_id":"a\u00e9","ssn":123456789,"cvv":true,"ein":null,
-            "address":" ","date_of_birth":{"day":"07","month":1.50,"year":[]},"metadata":{"k":1e5,"n":{}}},7]}"#;
-        let batch = read(body.as_bytes()).unwrap_or_else(|error| panic!("{error:?}"));
-        let row = &batch.authorizers[0];
-        assert!(matches!(&row.authorizer_unique_id, Raw::Text(text) if text == "aé"));
-        assert!(matches!(row.ssn, Raw::Number("123456789")));
-        assert!(matches!(row.cvv, Raw::Bool(true)) && matches!(row.ein, Raw::Absent));
-        assert!(matches!(row.address, RawObject::Absent));
-        let RawObject::Parts(date) = &row.date_of_birth else {
-            panic!("no date")
-        };
-        assert!(matches!(date.month, Raw::Number("1.50")) && matches!(date.year, Raw::Other));
-        let RawObject::Parts(metadata) = &row.metadata else {
-            panic!("no metadata")
-        };
-        assert!(matches!(metadata[0].1, Raw::Number("1e5")) && matches!(metadata[1].1, Raw::Other));
-        assert!(batch.authorizers[1].not_an_object);
-    }
-
-    #[test]
-    fn repeated_keys_inside_a_row_are_the_rows_fault() {
-        let body = r#"{"authorizers":[{"ssn":"1","ssn":"2"},{"metadata":{"a":1,"a":2}},{"x":{"a":1,"a":2}},{"ssn":"\ud800"}]}"#;
-        let batch = read(body.as_bytes()).unwrap_or_else(|error| panic!("{error:?}"));
-        assert_eq!(batch.authorizers[0].repeated, ["ssn"]);
-        assert_eq!(batch.authorizers[1].repeated, ["a key of metadata"]);
-        assert_eq!(batch.authorizers[2].repeated, ["a key of an unknown field"]);
-        assert!(matches!(batch.authorizers[3].ssn, Raw::Other));
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ use super::errors::{ApiError, Code};
 const GRACE: Duration = Duration::from_secs(15);
 /// The least pace after that.
 const BYTES_PER_SECOND: u64 = 16 << 10;
+/// How much room is made at once for a body on the strength of its Content-Length.
+const MOST_BELIEVED: usize = 1 << 20;
 /// How much of a refused body is read and thrown away, so that the client gets to read the answer.
 const DRAINED: usize = 4 * MAX_JSON_BODY;
 
@@ -37,7 +39,7 @@ pub(crate) async fn json_body(
         }
         return Err(too_large());
     }
-    collect(body, clock).await
+    collect(body, announced, clock).await
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -67,9 +69,11 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-async fn collect(mut body: Body, clock: &Arc<dyn Clock>) -> Result<Bytes, ApiError> {
+async fn collect(mut body: Body, announced: Option<u64>, clock: &Arc<dyn Clock>) -> Result<Bytes, ApiError> {
     let began = clock.now();
-    let mut bytes = BytesMut::new();
+    // What was announced is only believed in part: memory is given for what comes.
+    let announced = usize::try_from(announced.unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut bytes = BytesMut::with_capacity(announced.min(MOST_BELIEVED));
     loop {
         let earned = Duration::from_secs(bytes.len() as u64 / BYTES_PER_SECOND);
         let frame = tokio::select! {

@@ -4,10 +4,12 @@
 //! [`output`].
 
 pub(crate) mod admin;
+pub(crate) mod backup;
 pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod migrate;
 pub(crate) mod output;
 pub(crate) mod serve;
 pub(crate) mod server_side;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::{Value, json};
 
+use crate::wire;
 use client::Client;
 use output::{Output, Refusal};
 
@@ -55,6 +58,12 @@ enum Command {
     Key(admin::KeyCommand),
     /// Tell how everything is that a server depends on, and where each setting came from
     Doctor(Box<doctor::DoctorArgs>),
+    /// Write the whole database to one verified file (works while the server runs)
+    Backup(backup::BackupArgs),
+    /// Restore a backup into an empty database, of either kind
+    Restore(backup::RestoreArgs),
+    /// Bring the database's schema up to date, as `serve` does when it starts, and end
+    Migrate(migrate::MigrateArgs),
     /// Send a file of authorizers to a server; the same file twice in 24 hours makes one batch
     Submit(submit::SubmitArgs),
     /// Show how far a batch is, until it is complete
@@ -207,17 +216,21 @@ async fn run(command: Command, output: &Output) -> Result<(), CliError> {
         Command::Requester(command) => Box::pin(admin::run_requester(command, output)).await,
         Command::Key(command) => Box::pin(admin::run_key(command, output)).await,
         Command::Doctor(args) => Box::pin(doctor::run(*args, output)).await,
-        Command::Submit(args) => until_ctrl_c(submit::run(args, output)).await,
-        Command::Watch(args) => until_ctrl_c(watch::run(args, output)).await,
-        Command::Export(args) => until_ctrl_c(export::run(args, output)).await,
+        Command::Submit(args) => until_signalled(submit::run(args, output)).await,
+        Command::Watch(args) => until_signalled(watch::run(args, output)).await,
+        Command::Export(args) => until_signalled(export::run(args, output)).await,
+        Command::Backup(args) => until_signalled(backup::run_backup(args, output)).await,
+        Command::Restore(args) => until_signalled(backup::run_restore(args, output)).await,
+        // Makes no temporary files, and each migration is one transaction: a signal may just kill it.
+        Command::Migrate(args) => Box::pin(migrate::run(args, output)).await,
     }
 }
 
-/// Ctrl-C drops the work instead of killing the process, so that temporary files go with it.
-async fn until_ctrl_c(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+/// Ctrl-C and SIGTERM drop the work instead of killing the process, so that temporary files go with it.
+async fn until_signalled(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     tokio::select! {
         done = Box::pin(work) => done,
-        Ok(()) = tokio::signal::ctrl_c() => Err(CliError::Failed(anyhow::anyhow!("stopped by Ctrl-C"))),
+        () = wire::signalled() => Err(CliError::Failed(anyhow::anyhow!("stopped by a signal"))),
     }
 }
 
@@ -270,6 +283,8 @@ mod tests {
             "no UUID"
         );
         assert_eq!(code(&[&["submit"], &client[..]].concat()), 2, "no file");
+        assert_eq!(code(&["backup", "--data-dir", "d"]), 2, "no file");
+        assert_eq!(code(&["restore", "--data-dir", "d"]), 2, "no file");
     }
 
     #[test]
@@ -284,6 +299,9 @@ mod tests {
         );
         assert_eq!(code(&[&["submit", "a.json", "--again"], &client[..]].concat()), 0);
         assert_eq!(code(&["submit", "--help"]), 0);
+        assert_eq!(code(&["backup", "-o", "b", "--force", "--data-dir", "d"]), 0);
+        assert_eq!(code(&["restore", "b", "--data-dir", "d", "--json"]), 0);
+        assert_eq!(code(&["migrate", "--data-dir", "d"]), 0);
         assert_eq!(code(&["--version"]), 0);
     }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use clap::Args;
 use tidemark_domain::clock::OffsetClock;
 use tidemark_engine::Engine;
-use tidemark_store::OpenMode;
+use tidemark_store::{DatabaseUrl, OpenMode};
 
 use super::CliError;
 use crate::clock::SystemClock;
 use crate::config::{Layer, Options};
+use crate::files::{FolderLock, lock_folder};
 use crate::wire;
 
 #[derive(Args)]
@@ -57,6 +58,20 @@ impl ServerSideArgs {
             .await
             .map_err(CliError::Failed)
     }
+}
+
+/// The lock that `serve` holds, for what must not happen underneath a server. PostgreSQL has its own.
+pub(super) fn lock_sqlite_folder(
+    options: &Options,
+    url: &DatabaseUrl,
+) -> Result<Option<FolderLock>, CliError> {
+    let DatabaseUrl::Sqlite(_) = url else {
+        return Ok(None);
+    };
+    let folder = options
+        .folder()
+        .map_err(|error| CliError::Usage(format!("{error:#}")))?;
+    Ok(Some(lock_folder(folder)?))
 }
 
 /// What the flags mean together with the environment and the configuration file.

@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
 use tidemark_store::testing::{Engine, TestDatabase};
 
-use crate::support::{Said, Serving, tidemark};
+use crate::support::{Said, Serving, stopped, tidemark};
 
 fn doctor(data_dir: &Path, args: &[&str]) -> Said {
     Said::by(tidemark().args(["doctor", "--data-dir"]).arg(data_dir).args(args))
@@ -22,14 +22,6 @@ fn verdict(report: &Value, about: &str) -> String {
     let bad = found["verdict"] != "ok";
     assert_eq!(found["advice"].is_string(), bad, "{found}");
     found["verdict"].as_str().unwrap().to_owned()
-}
-
-/// A server that has ended, and its folder.
-fn stopped(folder: &Path) -> std::path::PathBuf {
-    let mut serving = Serving::start(folder);
-    serving.signal("TERM");
-    assert_eq!(serving.ended(), 0);
-    serving.data_dir.clone()
 }
 
 #[test]

@@ -11,7 +11,9 @@ use crate::support::{Said, Serving, completed, sample};
 fn canaries(rows: &[Value]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut add = |text: &str| {
-        if text.chars().count() >= 6 {
+        // Six digits may be a time's microseconds.
+        let is_short = text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if text.chars().count() >= 6 && !is_short {
             found.insert(text.to_owned());
         }
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::Connection as _;
 
-use crate::support::{Said, Serving, tidemark};
+use crate::support::{Said, Serving, stopped, tidemark};
 
 /// Starts a server that must not start, and returns its one line.
 #[track_caller]
@@ -19,13 +19,6 @@ fn refused(data_dir: &Path, args: &[&str]) -> String {
     assert_eq!(said.stdout, "");
     assert_eq!(said.stderr.trim_end().lines().count(), 1, "{}", said.stderr);
     said.stderr
-}
-
-fn stopped(folder: &Path) -> std::path::PathBuf {
-    let mut serving = Serving::start(folder);
-    serving.signal("TERM");
-    assert_eq!(serving.ended(), 0);
-    serving.data_dir.clone()
 }
 
 #[test]

@@ -85,22 +85,25 @@ impl Serving {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap());
-        let mut child = command.spawn().unwrap();
+        // Whole from the start, so that a child that says nonsense is killed too.
+        let mut serving = Self {
+            child: command.spawn().unwrap(),
+            url: String::new(),
+            metrics: None,
+            data_dir,
+            log,
+        };
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
+        BufReader::new(serving.child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
         let said: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|_| panic!("{line}{}", std::fs::read_to_string(&log).unwrap()));
+            .unwrap_or_else(|_| panic!("{line}{}", std::fs::read_to_string(&serving.log).unwrap()));
         let text = |name: &str| said[name].as_str().map(str::to_owned);
-        Self {
-            child,
-            // A worker listens nowhere.
-            url: text("listening").unwrap_or_default(),
-            metrics: text("metrics"),
-            data_dir,
-            log,
-        }
+        // A worker listens nowhere.
+        serving.url = text("listening").unwrap_or_default();
+        serving.metrics = text("metrics");
+        serving
     }
 
     /// A command on the server's own database.
@@ -131,6 +134,14 @@ impl Serving {
         command
     }
 
+    /// The bytes of a batch's export.
+    pub(crate) fn exported(&self, key: &str, batch_id: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out.csv");
+        Said::by(self.client(key).args(["export", batch_id, "-o"]).arg(&file)).done();
+        std::fs::read(file).unwrap()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
@@ -150,6 +161,14 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The folder of a server that has ended in good order.
+pub(crate) fn stopped(folder: &Path) -> PathBuf {
+    let mut serving = Serving::start(folder);
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), 0);
+    serving.data_dir.clone()
 }
 
 /// Waits until a batch is complete and returns its counts by status.

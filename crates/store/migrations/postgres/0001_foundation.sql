@@ -69,6 +69,9 @@ CREATE TABLE batches (
     webhook_url            bytea,
     -- The display name of the user who submitted, as it was then.
     creator                bytea,
+    -- The rows whose checks are not in the queue yet; empty once they are. A submission is quick because the
+    -- first claim writes them.
+    unqueued               bytea,
     UNIQUE (requester_id, batch_id),
     CHECK (total_processed BETWEEN 0 AND total_authorizers),
     CHECK ((completed_at IS NOT NULL) = (total_processed = total_authorizers)),
@@ -78,13 +81,13 @@ CREATE TABLE batches (
 
 CREATE INDEX batches_newest ON batches (requester_id, submitted_at DESC, batch_id DESC);
 
--- The sets of metadata keys that a batch's authorizers have.
+CREATE INDEX batches_unqueued ON batches (requester_id, submitted_at) WHERE unqueued IS NOT NULL;
+
+-- The distinct sets of metadata keys that a batch's authorizers have, numbered from 0, sealed together.
 CREATE TABLE key_sets (
-    batch_id     uuid NOT NULL,
-    key_set_no   integer NOT NULL,
+    batch_id     uuid PRIMARY KEY,
     requester_id uuid NOT NULL,
     keys         bytea NOT NULL,
-    PRIMARY KEY (batch_id, key_set_no),
     FOREIGN KEY (requester_id, batch_id) REFERENCES batches (requester_id, batch_id)
 );
 
@@ -103,6 +106,8 @@ CREATE TABLE checks (
     -- Tries that the provider's failure ended.
     tries          integer NOT NULL DEFAULT 0,
     lost_leases    integer NOT NULL DEFAULT 0,
+    -- What the provider wants to be shown when it is asked again.
+    ticket         bytea,
     -- The result: 1, 2, 3 … within the batch, in the order recorded.
     recorded_no    integer,
     recorded_at    bigint,
@@ -114,36 +119,36 @@ CREATE TABLE checks (
     CHECK ((recorded_no IS NULL) = (due_at IS NOT NULL)),
     CHECK ((recorded_no IS NULL) = (recorded_at IS NULL)),
     CHECK ((recorded_no IS NULL) = (outcome IS NULL)),
-    CHECK (recorded_no IS NULL OR held_by IS NULL)
+    CHECK (recorded_no IS NULL OR (held_by IS NULL AND ticket IS NULL))
 );
 
 CREATE UNIQUE INDEX checks_recorded ON checks (batch_id, recorded_no) WHERE recorded_no IS NOT NULL;
 CREATE INDEX checks_due ON checks (requester_id, due_at) WHERE recorded_no IS NULL;
 
--- What the provider is told; deleted once the result is recorded.
-CREATE TABLE check_requests (
+-- What providers are told of up to 64 authorizers of a batch, sealed together: rows 1 to 64 are part 0. Deleted
+-- once all of them are recorded.
+CREATE TABLE request_parts (
     batch_id     uuid NOT NULL,
-    row_no       integer NOT NULL,
+    part_no      integer NOT NULL,
     requester_id uuid NOT NULL,
     request      bytea NOT NULL,
-    -- What the provider wants to be shown when it is asked again.
-    ticket       bytea,
-    PRIMARY KEY (batch_id, row_no),
-    FOREIGN KEY (batch_id, row_no) REFERENCES checks (batch_id, row_no)
+    PRIMARY KEY (batch_id, part_no),
+    FOREIGN KEY (requester_id, batch_id) REFERENCES batches (requester_id, batch_id)
 );
 
--- What exports and pages show of an authorizer; never changed.
-CREATE TABLE check_shown (
-    batch_id        uuid NOT NULL,
-    row_no          integer NOT NULL,
-    requester_id    uuid NOT NULL,
-    authorizer_hash bytea NOT NULL,
-    shown           bytea NOT NULL,
-    PRIMARY KEY (batch_id, row_no),
-    FOREIGN KEY (batch_id, row_no) REFERENCES checks (batch_id, row_no)
+-- What exports and pages show of the same authorizers; never changed.
+CREATE TABLE shown_parts (
+    batch_id     uuid NOT NULL,
+    part_no      integer NOT NULL,
+    requester_id uuid NOT NULL,
+    shown        bytea NOT NULL,
+    PRIMARY KEY (batch_id, part_no),
+    FOREIGN KEY (requester_id, batch_id) REFERENCES batches (requester_id, batch_id)
 );
 
-CREATE INDEX check_shown_authorizer ON check_shown (requester_id, authorizer_hash);
+-- Sealed bytes do not compress; do not try.
+ALTER TABLE request_parts ALTER COLUMN request SET STORAGE EXTERNAL;
+ALTER TABLE shown_parts ALTER COLUMN shown SET STORAGE EXTERNAL;
 
 CREATE TABLE idempotency (
     requester_id uuid NOT NULL,

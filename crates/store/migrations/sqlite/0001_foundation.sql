@@ -69,6 +69,9 @@ CREATE TABLE batches (
     webhook_url            BLOB,
     -- The display name of the user who submitted, as it was then.
     creator                BLOB,
+    -- The rows whose checks are not in the queue yet; empty once they are. A submission is quick because the
+    -- first claim writes them.
+    unqueued               BLOB,
     UNIQUE (requester_id, batch_id),
     CHECK (total_processed BETWEEN 0 AND total_authorizers),
     CHECK ((completed_at IS NOT NULL) = (total_processed = total_authorizers)),
@@ -78,13 +81,13 @@ CREATE TABLE batches (
 
 CREATE INDEX batches_newest ON batches (requester_id, submitted_at DESC, batch_id DESC);
 
--- The sets of metadata keys that a batch's authorizers have.
+CREATE INDEX batches_unqueued ON batches (requester_id, submitted_at) WHERE unqueued IS NOT NULL;
+
+-- The distinct sets of metadata keys that a batch's authorizers have, numbered from 0, sealed together.
 CREATE TABLE key_sets (
-    batch_id     BLOB NOT NULL,
-    key_set_no   INTEGER NOT NULL,
+    batch_id     BLOB PRIMARY KEY,
     requester_id BLOB NOT NULL,
     keys         BLOB NOT NULL,
-    PRIMARY KEY (batch_id, key_set_no),
     FOREIGN KEY (requester_id, batch_id) REFERENCES batches (requester_id, batch_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -103,6 +106,8 @@ CREATE TABLE checks (
     -- Tries that the provider's failure ended.
     tries          INTEGER NOT NULL DEFAULT 0,
     lost_leases    INTEGER NOT NULL DEFAULT 0,
+    -- What the provider wants to be shown when it is asked again.
+    ticket         BLOB,
     -- The result: 1, 2, 3 … within the batch, in the order recorded.
     recorded_no    INTEGER,
     recorded_at    INTEGER,
@@ -114,36 +119,32 @@ CREATE TABLE checks (
     CHECK ((recorded_no IS NULL) = (due_at IS NOT NULL)),
     CHECK ((recorded_no IS NULL) = (recorded_at IS NULL)),
     CHECK ((recorded_no IS NULL) = (outcome IS NULL)),
-    CHECK (recorded_no IS NULL OR held_by IS NULL)
+    CHECK (recorded_no IS NULL OR (held_by IS NULL AND ticket IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX checks_recorded ON checks (batch_id, recorded_no) WHERE recorded_no IS NOT NULL;
 CREATE INDEX checks_due ON checks (requester_id, due_at) WHERE recorded_no IS NULL;
 
--- What the provider is told; deleted once the result is recorded.
-CREATE TABLE check_requests (
+-- What providers are told of up to 64 authorizers of a batch, sealed together: rows 1 to 64 are part 0. Deleted
+-- once all of them are recorded.
+CREATE TABLE request_parts (
     batch_id     BLOB NOT NULL,
-    row_no       INTEGER NOT NULL,
+    part_no      INTEGER NOT NULL,
     requester_id BLOB NOT NULL,
     request      BLOB NOT NULL,
-    -- What the provider wants to be shown when it is asked again.
-    ticket       BLOB,
-    PRIMARY KEY (batch_id, row_no),
-    FOREIGN KEY (batch_id, row_no) REFERENCES checks (batch_id, row_no)
-) STRICT, WITHOUT ROWID;
+    PRIMARY KEY (batch_id, part_no),
+    FOREIGN KEY (requester_id, batch_id) REFERENCES batches (requester_id, batch_id)
+) STRICT;
 
--- What exports and pages show of an authorizer; never changed.
-CREATE TABLE check_shown (
-    batch_id        BLOB NOT NULL,
-    row_no          INTEGER NOT NULL,
-    requester_id    BLOB NOT NULL,
-    authorizer_hash BLOB NOT NULL,
-    shown           BLOB NOT NULL,
-    PRIMARY KEY (batch_id, row_no),
-    FOREIGN KEY (batch_id, row_no) REFERENCES checks (batch_id, row_no)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX check_shown_authorizer ON check_shown (requester_id, authorizer_hash);
+-- What exports and pages show of the same authorizers; never changed.
+CREATE TABLE shown_parts (
+    batch_id     BLOB NOT NULL,
+    part_no      INTEGER NOT NULL,
+    requester_id BLOB NOT NULL,
+    shown        BLOB NOT NULL,
+    PRIMARY KEY (batch_id, part_no),
+    FOREIGN KEY (requester_id, batch_id) REFERENCES batches (requester_id, batch_id)
+) STRICT;
 
 CREATE TABLE idempotency (
     requester_id BLOB NOT NULL,

@@ -9,8 +9,8 @@ use tidemark_store::{Endpoint, Error, NewEvent, Remembered, Submission};
 use crate::common::{Tenant, bank, dollars, later, random, read, tagged};
 
 tidemark_store::on_both_databases! {
-    a_request_moved_to_another_row_is_found
-    a_shown_value_moved_to_another_row_or_requester_is_found
+    a_request_moved_to_another_part_is_found
+    a_shown_part_moved_to_another_place_or_requester_is_found
     a_key_set_moved_to_another_batch_is_found
     a_row_that_points_at_another_key_set_is_found
     a_creator_moved_to_another_batch_is_found
@@ -31,43 +31,40 @@ fn one_row() -> NewBatch {
     )
 }
 
-async fn a_request_moved_to_another_row_is_found(db: TestDatabase) {
+async fn a_request_moved_to_another_part_is_found(db: TestDatabase) {
     let tenant = Tenant::add(&db.open().await, "A").await;
-    tenant.submit_many(3).await;
-    let claims = tenant.claim(3, NOW).await;
-    let moved = "UPDATE check_requests SET request = (SELECT request FROM check_requests WHERE row_no = 1) \
-                 WHERE row_no = 2";
-    Plain::open(&db).await.run(moved).await;
-    let [first, second, third] = tenant
-        .store
-        .requests(claims)
-        .await
-        .unwrap()
-        .try_into()
-        .ok()
-        .unwrap();
-    // One check's misfortune is not the others'.
-    assert!(first.request.is_ok() && third.request.is_ok());
-    assert!(is_corrupt(second.request, ("check_requests", "request")));
+    tenant.submit_many(130).await;
+    let claims = tenant.claim(130, NOW).await;
+    let moved = "UPDATE request_parts SET request = (SELECT request FROM request_parts WHERE part_no = 0) \
+                 WHERE part_no = 1";
+    assert_eq!(Plain::open(&db).await.run(moved).await, 1);
+    for check in tenant.store.requests(claims).await.unwrap() {
+        // One part's misfortune is not the others'.
+        if (65..=128).contains(&check.claim.id.row_no) {
+            assert!(is_corrupt(check.request, ("request_parts", "request")));
+        } else {
+            assert!(check.request.is_ok());
+        }
+    }
 }
 
-async fn a_shown_value_moved_to_another_row_or_requester_is_found(db: TestDatabase) {
+async fn a_shown_part_moved_to_another_place_or_requester_is_found(db: TestDatabase) {
     let store = db.open().await;
     let (a, b) = (Tenant::add(&store, "A").await, Tenant::add(&store, "B").await);
-    let (of_a, of_b) = (a.submit_many(2).await, b.submit_many(2).await);
+    let (of_a, of_b) = (a.submit_many(65).await, b.submit_many(65).await);
     a.finish_all(dollars(1), NOW).await;
     b.finish_all(dollars(2), NOW).await;
     let mut plain = Plain::open(&db).await;
     let (id_a, id_b) = (plain.id(of_a.uuid()), plain.id(of_b.uuid()));
-    for (from, row_no) in [(&id_a, 2), (&id_b, 1)] {
+    for (from, part_no) in [(&id_a, 1), (&id_b, 0)] {
         let moved = format!(
-            "UPDATE check_shown SET shown = (SELECT shown FROM check_shown WHERE batch_id = {from} AND row_no = {row_no}) \
-             WHERE batch_id = {id_a} AND row_no = 1"
+            "UPDATE shown_parts SET shown = (SELECT shown FROM shown_parts WHERE batch_id = {from} AND part_no = {part_no}) \
+             WHERE batch_id = {id_a} AND part_no = 0"
         );
         assert_eq!(plain.run(&moved).await, 1);
         assert!(is_corrupt(
             store.results(a.id, of_a, 0, 100).await,
-            ("check_shown", "shown")
+            ("shown_parts", "shown")
         ));
         let batch = store
             .export_batches(a.id, vec![of_a])
@@ -77,7 +74,7 @@ async fn a_shown_value_moved_to_another_row_or_requester_is_found(db: TestDataba
             .remove(0);
         assert!(is_corrupt(
             store.export_rows(a.id, batch).await,
-            ("check_shown", "shown")
+            ("shown_parts", "shown")
         ));
     }
     assert!(store.results(b.id, of_b, 0, 100).await.is_ok());
@@ -133,7 +130,7 @@ async fn a_row_that_points_at_another_key_set_is_found(db: TestDatabase) {
             .await;
         assert!(is_corrupt(
             store.export_rows(tenant.id, batch.clone()).await,
-            ("check_shown", "shown")
+            ("checks", "key_set_no")
         ));
     }
 }

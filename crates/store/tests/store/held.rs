@@ -9,6 +9,7 @@ use tidemark_store::testing::{NOW, TestDatabase};
 use crate::common::{HELD_FOR, HOLDER, Tenant, bank, card, dollars, later, node};
 
 tidemark_store::on_both_databases! {
+    leases_of_the_dead_are_freed_and_nothing_else_changes
     a_held_check_is_left_to_its_holder_until_the_lease_ends
     only_the_holder_claims_a_held_check_and_only_once
     a_held_check_that_others_have_begun_is_no_longer_its_holders
@@ -118,4 +119,23 @@ async fn hundreds_of_held_checks_are_extended_and_claimed_at_once(db: TestDataba
     assert!(claims.iter().map(|claim| claim.id).eq(ids));
     assert_eq!(store.next_check_due().await.unwrap(), Some(later(200)));
     assert!(tenant.claim(1_000, NOW).await.is_empty());
+}
+
+async fn leases_of_the_dead_are_freed_and_nothing_else_changes(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    tenant.submit_many(3).await;
+    let claims = tenant.claim(2, NOW).await;
+    tenant.settle(vec![(claims[0], dollars(1))], NOW).await;
+    let free = store.write("test", |tx| {
+        Box::pin(async move { tx.free_leases(later(1)).await })
+    });
+    assert_eq!(free.await.unwrap(), 1);
+    let again = tenant.claim(10, later(1)).await;
+    let mut lost: Vec<(i32, i32)> = again
+        .iter()
+        .map(|claim| (claim.claim_no, claim.lost_leases))
+        .collect();
+    lost.sort_unstable();
+    assert_eq!(lost, [(1, 0), (2, 1)]);
 }

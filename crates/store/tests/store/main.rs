@@ -1,6 +1,8 @@
 //! What the store promises, on both databases.
 #![allow(clippy::unwrap_used, reason = "a test whose preparation fails has failed")]
 
+mod backup_refusals;
+mod backups;
 mod batches;
 mod callers;
 mod cancellation;

@@ -138,7 +138,11 @@ async fn a_database_tells_what_it_is_and_that_it_is_sound(db: TestDatabase) {
         }
         Engine::Postgres => {
             assert!(examined.engine.starts_with("PostgreSQL 1") && examined.engine_number >= 150_000);
-            assert!(examined.server_connections.is_some_and(|(open, most)| open >= 1 && most >= open));
+            assert!(
+                examined
+                    .server_connections
+                    .is_some_and(|(open, most)| open >= 1 && most >= open)
+            );
         }
     }
     assert_eq!(examined.schema_version, 2);

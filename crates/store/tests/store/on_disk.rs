@@ -6,7 +6,7 @@ use tidemark_domain::id::{ApiKeyId, DeliveryId, EventId};
 use tidemark_domain::raw::{RawAddress, RawAuthorizer, RawDate, RawObject};
 use tidemark_domain::secret::Secret;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
-use tidemark_store::{ApiKey, ApiKeySecret, Endpoint, Error, NewEvent, Remembered, Waiting};
+use tidemark_store::{ApiKey, ApiKeySecret, Endpoint, Error, NewEvent, Remembered, Store, Waiting};
 
 use crate::common::{Tenant, card, dollars, full, later, random, read, tagged, text};
 
@@ -169,6 +169,7 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
         .await
         .unwrap();
     assert_nothing_private(&db, &secret).await;
+    assert_nothing_private_in_a_backup(&store, &db, &secret).await;
 
     tenant.finish_all(dollars(5), later(60)).await;
     let kind = EventKind::BalanceBatchCompleted;
@@ -193,18 +194,28 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
     assert_nothing_private(&db, &secret).await;
 }
 
+async fn assert_nothing_private_in_a_backup(store: &Store, db: &TestDatabase, secret: &ApiKeySecret) {
+    let file = db.folder.path().join("backup");
+    store.backup_to(&file, false).await.unwrap();
+    assert_not_in(&[one_char_a_byte(&std::fs::read(&file).unwrap())], secret);
+    std::fs::remove_file(file).unwrap();
+}
+
 async fn assert_nothing_private(db: &TestDatabase, secret: &ApiKeySecret) {
-    let written = written(db).await;
+    assert_not_in(&written(db).await, secret);
+}
+
+fn assert_not_in(written: &[String], secret: &ApiKeySecret) {
     assert!(
-        holds(&written, b"A name in the clear"),
+        holds(written, b"A name in the clear"),
         "what is not sealed is found"
     );
     for canary in CANARIES.into_iter().chain([secret.expose()]) {
-        assert!(!holds(&written, canary.as_bytes()), "{canary} lies in the clear");
+        assert!(!holds(written, canary.as_bytes()), "{canary} lies in the clear");
     }
     let hex = master_key().to_hex();
     assert!(
-        !holds(&written, hex.as_bytes()) && !holds(&written, &[42; 32]),
+        !holds(written, hex.as_bytes()) && !holds(written, &[42; 32]),
         "the master key lies in the clear"
     );
 }
@@ -221,7 +232,7 @@ async fn a_cvv_lies_nowhere(db: TestDatabase) {
     tenant.submit(vec![with("123")]).await;
     tenant.submit(vec![with("1234")]).await;
     let mut plain = Plain::open(&db).await;
-    for (table, column) in [("check_requests", "request"), ("check_shown", "shown")] {
+    for (table, column) in [("request_parts", "request"), ("shown_parts", "shown")] {
         let sealed = plain.blobs(&format!("SELECT {column} FROM {table}")).await;
         assert_eq!(
             sealed
@@ -240,12 +251,12 @@ async fn what_the_provider_was_told_is_gone_once_the_result_is_recorded(db: Test
     let tenant = Tenant::add(&store, "A").await;
     tenant.submit_batch(&read(canary_rows(), None), NOW).await;
     let mut plain = Plain::open(&db).await;
-    let requests = plain.blobs("SELECT request FROM check_requests").await;
-    assert_eq!(requests.len(), 2);
+    let requests = plain.blobs("SELECT request FROM request_parts").await;
+    assert_eq!(requests.len(), 1);
     let before = written(&db).await;
     assert!(requests.iter().all(|request| holds(&before, request)));
     tenant.finish_all(dollars(5), later(60)).await;
-    assert_eq!(plain.number("SELECT COUNT(*) FROM check_requests").await, 0);
+    assert_eq!(plain.number("SELECT COUNT(*) FROM request_parts").await, 0);
     if db.engine == Engine::Sqlite {
         plain.run("PRAGMA wal_checkpoint(TRUNCATE)").await;
         // secure_delete writes over what is deleted, so that not even the sealed bytes are left.

@@ -90,5 +90,5 @@ async fn rival_settles_number_results_without_gaps(db: TestDatabase) {
         plain.number("SELECT SUM(total_processed) FROM batches").await,
         120
     );
-    assert_eq!(plain.number("SELECT COUNT(*) FROM check_requests").await, 0);
+    assert_eq!(plain.number("SELECT COUNT(*) FROM request_parts").await, 0);
 }

@@ -146,21 +146,32 @@ async fn results_are_numbered_from_one_in_every_batch(db: TestDatabase) {
 async fn recording_deletes_what_was_kept_for_the_provider(db: TestDatabase) {
     let store = db.open().await;
     let tenant = Tenant::add(&store, "A").await;
-    tenant.submit_many(2).await;
-    let claims = tenant.claim(2, NOW).await;
-    tenant.settle(vec![(claims[0], dollars(1))], NOW).await;
+    tenant.submit_many(65).await;
+    let claims = tenant.claim(65, NOW).await;
     let mut plain = Plain::open(&db).await;
-    assert_eq!(plain.number("SELECT row_no FROM check_requests").await, 2);
-    assert_eq!(plain.number("SELECT COUNT(*) FROM check_shown").await, 2);
-    let mut claimed = store.requests(claims).await.unwrap();
-    assert!(claimed.pop().unwrap().request.is_ok());
-    assert!(matches!(
-        claimed.pop().unwrap().request,
-        Err(Error::Corrupt {
-            table: "check_requests",
-            ..
-        })
-    ));
+    let parts = "SELECT CAST(part_no AS TEXT) FROM request_parts ORDER BY part_no";
+    let settle = async |from: usize, to: usize| {
+        let results = claims[from..to].iter().map(|claim| (*claim, dollars(1)));
+        tenant.settle(results.collect(), NOW).await;
+    };
+    // A part goes with the last of its rows.
+    settle(0, 63).await;
+    assert_eq!(plain.texts(parts).await, ["0", "1"]);
+    settle(63, 64).await;
+    assert_eq!(plain.texts(parts).await, ["1"]);
+    assert_eq!(plain.number("SELECT COUNT(*) FROM shown_parts").await, 2);
+    for check in store.requests(claims.clone()).await.unwrap() {
+        let is_gone = matches!(
+            check.request,
+            Err(Error::Corrupt {
+                table: "request_parts",
+                ..
+            })
+        );
+        assert_eq!(is_gone, check.claim.id.row_no <= 64);
+    }
+    settle(64, 65).await;
+    assert_eq!(plain.texts(parts).await, [""; 0]);
 }
 
 async fn a_result_is_never_recorded_twice(db: TestDatabase) {

@@ -161,7 +161,7 @@ async fn lost_rows_cut_the_export(db: TestDatabase) {
     let downloads = begin_all(&server, &path).await;
     // The last batch's rows: none of them can have been read yet.
     let last: uuid::Uuid = path.rsplit('=').next().unwrap().parse().unwrap();
-    const DELETE: &str = "DELETE FROM check_shown WHERE batch_id = $1 AND row_no = 70";
+    const DELETE: &str = "DELETE FROM shown_parts WHERE batch_id = $1 AND part_no = 1";
     let deleted = match server.db.engine {
         Engine::Sqlite => {
             let mut conn = sqlx::SqliteConnection::connect(&server.db.url_text)
