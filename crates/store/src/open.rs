@@ -144,7 +144,7 @@ impl Store {
             return Ok(keys);
         }
         self.read("requester_keys", move |reader| {
-            Box::pin(async move { reader.keyring.clone().keys(&mut reader.conn, requester_id).await })
+            Box::pin(async move { reader.requester_keys(requester_id).await })
         })
         .await
     }

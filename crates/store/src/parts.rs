@@ -22,11 +22,11 @@ pub(crate) const fn part_no(row_no: i32) -> i32 {
     (row_no - 1).div_euclid(PART_ROWS)
 }
 
-/// The bytes that bind a sealed part to its batch and number.
-pub(crate) fn part_place(batch_id: BatchId, part_no: i32) -> [u8; 20] {
+/// The bytes that bind a sealed value to its batch and its number there: a part's, or a check's row.
+pub(crate) fn numbered_place(batch_id: BatchId, no: i32) -> [u8; 20] {
     let mut place = [0; 20];
     place[..16].copy_from_slice(batch_id.uuid().as_bytes());
-    place[16..].copy_from_slice(&part_no.to_be_bytes());
+    place[16..].copy_from_slice(&no.to_be_bytes());
     place
 }
 
@@ -73,7 +73,7 @@ impl Parts {
         (batch_id, no): (BatchId, i32),
         sealed: &[u8],
     ) {
-        let Ok(plain) = keys.open(source.purpose, &part_place(batch_id, no), sealed) else {
+        let Ok(plain) = keys.open(source.purpose, &numbered_place(batch_id, no), sealed) else {
             return;
         };
         let Ok(found) = records(&plain) else { return };

@@ -196,11 +196,7 @@ impl Store {
                     }
                     query.fetch_all(c).await
                 })?;
-                let keys = reader
-                    .keyring
-                    .clone()
-                    .keys(&mut reader.conn, requester_id)
-                    .await?;
+                let keys = reader.requester_keys(requester_id).await?;
                 let mut found = HashMap::with_capacity(rows.len());
                 for (id, recorded, total, creator) in rows {
                     let corrupt = || Error::corrupt("batches", "creator", id);

@@ -15,7 +15,7 @@ use crate::backend::{groups, on, values};
 use crate::encoding::{RecordsWriter, Writer};
 use crate::error::Result;
 use crate::keyring::RequesterKeys;
-use crate::parts::{part_no, part_place};
+use crate::parts::{numbered_place, part_no};
 use crate::queueing::{Birth, QueuedRow, encode_rows};
 use crate::sealing::Purpose;
 use crate::tx::Tx;
@@ -42,10 +42,7 @@ struct SealedPart {
 
 /// The bytes that bind a sealed value to one check.
 pub(crate) fn check_place(id: CheckId) -> [u8; 20] {
-    let mut place = [0; 20];
-    place[..16].copy_from_slice(id.batch_id.uuid().as_bytes());
-    place[16..].copy_from_slice(&id.row_no.to_be_bytes());
-    place
+    numbered_place(id.batch_id, id.row_no)
 }
 
 impl Submission {
@@ -59,7 +56,7 @@ impl Submission {
     ) -> Result<Self> {
         let mut sets = KeySets::default();
         let mut rows = Vec::with_capacity(batch.accepted.len());
-        let mut parts = Vec::with_capacity(batch.accepted.len().div_ceil(64) + 1);
+        let mut parts = Vec::new();
         // Rows ascend, so those of one part are neighbours.
         for part in batch
             .accepted
@@ -80,7 +77,7 @@ impl Submission {
                 });
             }
             let no = part_no(part[0].row_no);
-            let place = part_place(batch_id, no);
+            let place = numbered_place(batch_id, no);
             parts.push(SealedPart {
                 part_no: no,
                 request: keys.seal(Purpose::RequestPart, &place, requests.finish())?,

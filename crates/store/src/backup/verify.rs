@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
 use tidemark_domain::id::{BatchId, CheckId, RequesterId};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::keyring::{Keyring, RequesterKeys};
 use crate::migrate::SCHEMA_VERSION;
 use crate::open::APPLICATION_ID;
-use crate::parts::{REQUESTS, SHOWN, Source, part_place};
+use crate::parts::{PART_ROWS, REQUESTS, SHOWN, Source, numbered_place};
 use crate::sealing::MasterKey;
 
 /// How many there are of what a restore must bring back.
@@ -180,15 +180,17 @@ async fn counters(file: &mut SqliteConnection) -> Result<()> {
          OR c.account_closed <> b.account_closed_count OR c.bank_unsupported <> b.bank_unsupported_count \
          OR c.retrieval_failed <> b.retrieval_failed_count OR c.retry_limit <> b.retry_limit_count \
          OR c.processing_error <> b.processing_error_count LIMIT 1";
-    const UNASKABLE: &str = "SELECT c.batch_id, c.row_no FROM checks c LEFT JOIN request_parts p \
-         ON p.batch_id = c.batch_id AND p.part_no = (c.row_no - 1) / 64 \
-         WHERE c.recorded_no IS NULL AND p.batch_id IS NULL LIMIT 1";
+    let unaskable = AssertSqlSafe(format!(
+        "SELECT c.batch_id, c.row_no FROM checks c LEFT JOIN request_parts p \
+         ON p.batch_id = c.batch_id AND p.part_no = (c.row_no - 1) / {PART_ROWS} \
+         WHERE c.recorded_no IS NULL AND p.batch_id IS NULL LIMIT 1"
+    ));
     let batch: Option<Uuid> = sqlx::query_scalar(COUNTERS).fetch_optional(&mut *file).await?;
     if let Some(batch) = batch {
         let batch = BatchId::from_uuid(batch);
         return Err(fault(format!("batch {batch} does not hold what it counts")));
     }
-    let check: Option<(Uuid, i32)> = sqlx::query_as(UNASKABLE).fetch_optional(&mut *file).await?;
+    let check: Option<(Uuid, i32)> = sqlx::query_as(unaskable).fetch_optional(&mut *file).await?;
     match check {
         Some((batch, row_no)) => {
             let batch_id = BatchId::from_uuid(batch);
@@ -263,7 +265,7 @@ async fn opened(
         let batch_id = BatchId::from_uuid(batch);
         let corrupt = || Error::corrupt(source.table, source.column, format!("{batch_id}/{part_no}"));
         let plain = keys
-            .open(source.purpose, &part_place(batch_id, part_no), &sealed)
+            .open(source.purpose, &numbered_place(batch_id, part_no), &sealed)
             .map_err(|_| corrupt())?;
         let found = records(&plain).map_err(|_| corrupt())?.len();
         *rows.entry(batch).or_default() += i64::try_from(found).unwrap_or(i64::MAX);
