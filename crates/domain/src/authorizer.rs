@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::account::{Account, AccountNumber, AccountType, CardNumber, Cvv, Expiry, RoutingNumber};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultCode, Invalid};
+use crate::limits::{MAX_AUTHORIZERS, MAX_CSV_RECORDS};
 use crate::metadata::Metadata;
 use crate::person::{Address, AuthorizerUniqueId, BirthDate, Ein, Person, Phone, Ssn, Zip};
 use crate::raw::{Raw, RawAuthorizer, RawDate, RawObject};
@@ -22,9 +23,27 @@ pub struct NewAuthorizer {
     pub metadata: Metadata,
 }
 
-/// What a requester is allowed to send, and when it is.
+/// The form in which a batch is sent. What few rules differ between the two are the API's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Csv,
+}
+
+impl Form {
+    /// How many authorizers a batch may have.
+    pub const fn max_authorizers(self) -> usize {
+        match self {
+            Self::Json => MAX_AUTHORIZERS,
+            Self::Csv => MAX_CSV_RECORDS,
+        }
+    }
+}
+
+/// What a requester is allowed to send, in which form it is, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
+    pub form: Form,
     /// Whether debit cards are approved for the requester.
     pub cards: bool,
     pub now: Timestamp,
@@ -43,15 +62,15 @@ pub fn read_authorizer(
             "must be an object",
         )]);
     }
-    let mut reader = Reader { faults: Vec::new() };
-    for field in &raw.repeated {
-        reader.fault(field, FaultCode::Duplicate, "is given twice");
-    }
+    let mut reader = Reader {
+        form: rules.form,
+        faults: raw.faults.clone(),
+    };
     let unique_id = reader.unique_id(&raw.authorizer_unique_id);
     let routing = reader.value("routing_number", &raw.routing_number, RoutingNumber::parse);
     let person = reader.person(raw, routing, rules.now);
     let (account, cvv) = reader.account(raw, routing, rules.cards);
-    let metadata = Metadata::parse(&raw.metadata, &mut reader.faults);
+    let metadata = Metadata::parse(&raw.metadata, rules.form, &mut reader.faults);
     match (unique_id, account) {
         (Some(unique_id), Some(account)) if reader.faults.is_empty() => Ok(NewAuthorizer {
             row_no,
@@ -76,6 +95,7 @@ pub fn account_type(raw: &RawAuthorizer<'_>) -> Option<AccountType> {
 
 /// Reads one row's fields and keeps every fault it meets.
 struct Reader {
+    form: Form,
     faults: Vec<Fault>,
 }
 
@@ -154,6 +174,9 @@ impl Reader {
         }
         let ssn = self.value("ssn", &raw.ssn, Ssn::parse);
         let ein = self.value("ein", &raw.ein, Ein::parse);
+        if self.form == Form::Csv {
+            self.require("phone_number", &raw.phone_number);
+        }
         if raw.ssn.is_absent() && raw.ein.is_absent() {
             self.fault("ssn", FaultCode::Required, "or ein is required");
         }
@@ -196,11 +219,11 @@ impl Reader {
         let parts = match raw {
             RawObject::Absent => return None,
             RawObject::Other => {
-                self.fault(
-                    FIELD,
-                    FaultCode::WrongType,
-                    "must be an object with day, month and year",
-                );
+                let (code, rule) = match self.form {
+                    Form::Json => (FaultCode::WrongType, "must be an object with day, month and year"),
+                    Form::Csv => (FaultCode::Invalid, "must be MM/DD/YYYY"),
+                };
+                self.fault(FIELD, code, rule);
                 return None;
             }
             RawObject::Parts(parts) => parts,
@@ -250,6 +273,7 @@ impl Reader {
                 self.fault("account_number", FaultCode::Required, rule);
             }
             (true, false) => self.require("routing_number", &raw.routing_number),
+            (false, true) if self.form == Form::Csv => {}
             (false, true) => {
                 self.require("cvv", &raw.cvv);
                 self.require("expiration_month", &raw.expiration_month);
@@ -277,7 +301,11 @@ impl Reader {
         raw: &RawAuthorizer<'_>,
         routing: Option<RoutingNumber>,
     ) -> (Option<Account>, Option<Cvv>) {
-        let number = self.value("debit_card_number", &raw.debit_card_number, CardNumber::parse);
+        let parse = match self.form {
+            Form::Json => CardNumber::parse,
+            Form::Csv => CardNumber::parse_16,
+        };
+        let number = self.value("debit_card_number", &raw.debit_card_number, parse);
         let cvv = self.value("cvv", &raw.cvv, Cvv::parse);
         let month = self
             .digits("expiration_month", &raw.expiration_month)

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
-use crate::account::AccountType;
+use crate::account::{Account, AccountType};
 use crate::authorizer::{NewAuthorizer, Rules, account_type, read_authorizer, shown_id};
 use crate::clock::Timestamp;
+use crate::email::EmailAddress;
 use crate::fault::{Fault, FaultCode, Invalid};
 use crate::id::BatchId;
-use crate::limits::{MAX_AUTHORIZERS, MAX_BATCH_METADATA_KEYS};
+use crate::limits::MAX_BATCH_METADATA_KEYS;
 use crate::outcome::Status;
 use crate::raw::{RawAuthorizer, RawBatch};
 use crate::webhook::WebhookUrl;
@@ -20,6 +21,8 @@ pub struct NewBatch {
     pub failed: Vec<FailedAuthorizer>,
     pub warnings: Vec<String>,
     pub webhook_url: Option<WebhookUrl>,
+    /// Who is told when the batch is complete.
+    pub email: Option<EmailAddress>,
 }
 
 /// A row that was refused, with every fault of it.
@@ -28,7 +31,7 @@ pub struct FailedAuthorizer {
     /// As submitted, where it is a valid id.
     pub authorizer_unique_id: Option<Cow<'static, str>>,
     pub account_type: Option<AccountType>,
-    /// Counts authorizers from 1.
+    /// Counts from 1: a JSON submission's authorizers, or a CSV file's records with its header as the first.
     pub row_number: i32,
     pub faults: Vec<Fault>,
 }
@@ -49,6 +52,7 @@ pub enum Refused {
     NoAuthorizers,
     TooManyAuthorizers(usize),
     WebhookUrl(Invalid),
+    Email(Invalid),
     /// Every row failed.
     AllFailed(Vec<FailedAuthorizer>),
 }
@@ -58,18 +62,12 @@ impl NewBatch {
     pub fn read(raw: &RawBatch<'_>, rules: Rules) -> Result<Self, Refused> {
         match raw.authorizers.len() {
             0 => return Err(Refused::NoAuthorizers),
-            1..=MAX_AUTHORIZERS => {}
-            many => return Err(Refused::TooManyAuthorizers(many)),
+            many if many > rules.form.max_authorizers() => return Err(Refused::TooManyAuthorizers(many)),
+            _ => {}
         }
-        let webhook_url = raw
-            .webhook_url
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        let webhook_url = webhook_url
-            .map(WebhookUrl::parse)
-            .transpose()
-            .map_err(Refused::WebhookUrl)?;
+        let webhook_url =
+            optional(raw.webhook_url.as_deref(), WebhookUrl::parse).map_err(Refused::WebhookUrl)?;
+        let email = optional(raw.email.as_deref(), EmailAddress::parse).map_err(Refused::Email)?;
         let mut rows = Rows {
             rules,
             seen: HashSet::new(),
@@ -79,19 +77,11 @@ impl NewBatch {
         if webhook_url.as_ref().is_some_and(|url| !url.is_encrypted()) {
             warnings.push("webhook_url is not encrypted; use an https URL.".to_owned());
         }
-        for (row_no, raw) in (1..).zip(&raw.authorizers) {
+        for (place, raw) in (1..).zip(&raw.authorizers) {
+            let row_no = raw.row_no.unwrap_or(place);
             match rows.read(raw, row_no) {
                 Ok(authorizer) => {
-                    if authorizer
-                        .account
-                        .routing()
-                        .is_some_and(|routing| !routing.is_valid_aba())
-                    {
-                        warnings.push(format!(
-                            "Row {row_no}: the check digit of routing_number is wrong; the check will end as \
-                             BANK_UNSUPPORTED."
-                        ));
-                    }
+                    warn_of(&authorizer, raw, &mut warnings);
                     accepted.push(authorizer);
                 }
                 Err(faults) => failed.push(FailedAuthorizer {
@@ -103,15 +93,38 @@ impl NewBatch {
             }
         }
         if accepted.is_empty() {
-            Err(Refused::AllFailed(failed))
-        } else {
-            Ok(Self {
-                accepted,
-                failed,
-                warnings,
-                webhook_url,
-            })
+            return Err(Refused::AllFailed(failed));
         }
+        Ok(Self {
+            accepted,
+            failed,
+            warnings,
+            webhook_url,
+            email,
+        })
+    }
+}
+
+/// A text of the submission as a whole, where one was sent.
+fn optional<T>(text: Option<&str>, parse: fn(&str) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    text.map(parse).transpose()
+}
+
+/// Warns of what is taken all the same.
+fn warn_of(authorizer: &NewAuthorizer, raw: &RawAuthorizer<'_>, warnings: &mut Vec<String>) {
+    let row_no = authorizer.row_no;
+    let routing = authorizer.account.routing();
+    if routing.is_some_and(|routing| !routing.is_valid_aba()) {
+        warnings.push(format!(
+            "Row {row_no}: the check digit of routing_number is wrong; the check will end as BANK_UNSUPPORTED."
+        ));
+    }
+    let (month, year) = (raw.expiration_month.is_absent(), raw.expiration_year.is_absent());
+    if matches!(authorizer.account, Account::Card { .. }) && month != year {
+        warnings.push(format!(
+            "Row {row_no}: half of an expiry date was given; the check goes on without it."
+        ));
     }
 }
 

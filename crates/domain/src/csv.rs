@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use crate::clock::Timestamp;
 use crate::id::BatchId;
 use crate::limits::MAX_EXPORT_COLUMNS;
+use crate::metadata::META_PREFIX;
 use crate::money::Cents;
 use crate::outcome::Status;
 use crate::person::{E164, Phone};
@@ -45,7 +46,7 @@ pub fn write_header<'a>(out: &mut String, keys: impl Iterator<Item = &'a str>) {
     out.push_str(&FIXED_COLUMNS.join(","));
     for key in keys {
         out.push(',');
-        write_cell(out, &format!("meta_{key}"));
+        write_cell(out, &format!("{META_PREFIX}{key}"));
     }
     out.push('\n');
 }
@@ -91,7 +92,7 @@ fn write_text(out: &mut String, text: Option<&str>) {
 }
 
 /// One cell, in quotes if it holds a comma, a quote or a line break.
-fn write_cell(out: &mut String, text: &str) {
+pub(crate) fn write_cell(out: &mut String, text: &str) {
     if !text.bytes().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r')) {
         out.push_str(text);
         return;

@@ -48,4 +48,9 @@ impl Fault {
             message: format!("{field} {rule}"),
         }
     }
+
+    /// A field that was sent more than once.
+    pub fn repeated(field: &str) -> Self {
+        Self::new(field, FaultCode::Duplicate, "is given twice")
+    }
 }

@@ -9,6 +9,8 @@ pub mod batch;
 pub mod check;
 pub mod clock;
 pub mod csv;
+pub mod csv_file;
+pub mod email;
 pub mod event;
 pub mod fault;
 pub mod id;

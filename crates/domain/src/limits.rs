@@ -2,6 +2,12 @@
 
 /// Authorizers in one JSON submission.
 pub const MAX_AUTHORIZERS: usize = 1_000;
+/// Records of one CSV submission, blank ones not counted.
+pub const MAX_CSV_RECORDS: usize = 5_000;
+/// Columns of a CSV submission.
+pub const MAX_CSV_COLUMNS: usize = 1_000;
+/// Bytes of one record of a CSV submission, in UTF-8 or as they came; the largest valid one needs less than half.
+pub const MAX_CSV_RECORD: usize = 1 << 20;
 /// Characters of an `authorizer_unique_id`.
 pub const MAX_UNIQUE_ID_CHARS: usize = 255;
 /// Characters of a bank account number.
@@ -20,13 +26,19 @@ pub const MAX_EXPORT_COLUMNS: usize = 1_000;
 pub const MAX_PAGE_LIMIT: u32 = 100;
 /// Bytes of a JSON request body.
 pub const MAX_JSON_BODY: usize = 16 << 20;
+/// Bytes of a request body that carries a CSV file.
+pub const MAX_CSV_BODY: usize = 64 << 20;
 /// Bytes of a request's URL, and of all its headers together.
 pub const MAX_URL: usize = 64 << 10;
 pub const MAX_HEADERS: usize = 64 << 10;
 /// Characters of a webhook URL.
 pub const MAX_WEBHOOK_URL_CHARS: usize = 2_048;
-/// Hours for which a submission's body or `Idempotency-Key` is remembered.
+/// Characters of an e-mail address (RFC 5321 §4.5.3.1.3, without the angle brackets).
+pub const MAX_EMAIL_CHARS: usize = 254;
+/// Hours for which a JSON submission's body, and any `Idempotency-Key`, is remembered.
 pub const IDEMPOTENCY_HOURS: u64 = 24;
+/// Hours for which a CSV submission without an `Idempotency-Key` is remembered.
+pub const CSV_IDEMPOTENCY_HOURS: u64 = 1;
 /// Characters of an `Idempotency-Key`.
 pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 /// Characters of a requester's or a key's name.

@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
+use crate::authorizer::Form;
 use crate::fault::{Fault, FaultCode};
 use crate::limits::{MAX_METADATA_KEY_CHARS, MAX_METADATA_KEYS, MAX_METADATA_VALUE_CHARS};
 use crate::person::printable;
 use crate::raw::{Raw, RawObject};
 use crate::secret::Secret;
+
+/// What the names of CSV columns that hold metadata begin with, in files sent and in exports.
+pub const META_PREFIX: &str = "meta_";
 
 /// The keys that are set on one authorizer and their values, in byte order of the key.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -14,7 +18,11 @@ pub struct Metadata(Vec<(String, Secret)>);
 
 impl Metadata {
     /// Applies every rule to what was sent; faults go to `faults`, and faulty pairs are left out.
-    pub fn parse(raw: &RawObject<Vec<(Cow<'_, str>, Raw<'_>)>>, faults: &mut Vec<Fault>) -> Self {
+    pub fn parse(raw: &RawObject<Vec<(Cow<'_, str>, Raw<'_>)>>, form: Form, faults: &mut Vec<Fault>) -> Self {
+        let path = match form {
+            Form::Json => "metadata.",
+            Form::Csv => META_PREFIX,
+        };
         let pairs = match raw {
             RawObject::Absent => return Self::default(),
             RawObject::Other => {
@@ -43,13 +51,13 @@ impl Metadata {
                 Raw::Bool(value) => value.to_string(),
                 Raw::Other | Raw::Absent => {
                     let rule = "must be a string, a number or a boolean";
-                    faults.push(Fault::new(&format!("metadata.{key}"), FaultCode::WrongType, rule));
+                    faults.push(Fault::new(&format!("{path}{key}"), FaultCode::WrongType, rule));
                     continue;
                 }
             };
             if text.chars().count() > MAX_METADATA_VALUE_CHARS {
                 let rule = "must be at most 2,000 characters";
-                faults.push(Fault::new(&format!("metadata.{key}"), FaultCode::Invalid, rule));
+                faults.push(Fault::new(&format!("{path}{key}"), FaultCode::Invalid, rule));
                 continue;
             }
             set.push((key.clone().into_owned(), Secret::new(text)));
@@ -79,6 +87,7 @@ impl Metadata {
     }
 }
 
-fn valid_key(key: &str) -> bool {
+/// Whether a text may be a key: 1 to 100 printable characters.
+pub(crate) fn valid_key(key: &str) -> bool {
     (1..=MAX_METADATA_KEY_CHARS).contains(&key.chars().count()) && key.chars().all(printable)
 }

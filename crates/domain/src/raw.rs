@@ -1,7 +1,9 @@
-//! A submission exactly as it was sent, before any rule is applied. Every way in (JSON today) reads into
+//! A submission exactly as it was sent, before any rule is applied. Every way in, JSON and CSV, reads into
 //! these types, so that one set of rules judges them all.
 
 use std::borrow::Cow;
+
+use crate::fault::Fault;
 
 /// One value as it was sent.
 #[derive(Clone, Default)]
@@ -78,8 +80,10 @@ pub struct RawAuthorizer<'a> {
     pub expiration_month: Raw<'a>,
     pub expiration_year: Raw<'a>,
     pub metadata: RawObject<Vec<(Cow<'a, str>, Raw<'a>)>>,
-    /// Paths of fields that were sent more than once.
-    pub repeated: Vec<String>,
+    /// What was wrong with the row's form, apart from any value: a field sent twice, a cell without a column.
+    pub faults: Vec<Fault>,
+    /// Its number as replies count it, where that is not its place in the list.
+    pub row_no: Option<i32>,
     /// The row is no object at all.
     pub not_an_object: bool,
 }
@@ -89,4 +93,5 @@ pub struct RawAuthorizer<'a> {
 pub struct RawBatch<'a> {
     pub authorizers: Vec<RawAuthorizer<'a>>,
     pub webhook_url: Option<Cow<'a, str>>,
+    pub email: Option<Cow<'a, str>>,
 }

@@ -4,7 +4,6 @@ use tidemark_domain::batch::NewBatch;
 use tidemark_domain::check::LEASE;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, RequestId};
-use tidemark_domain::limits::IDEMPOTENCY_HOURS;
 use tidemark_store::{AuditEntry, Caller, Error, Registration, Remembered, Replay, Submission};
 
 use crate::engine::Engine;
@@ -124,7 +123,7 @@ impl Engine {
             address: origin.address,
             request_id: Some(origin.request_id),
         };
-        let expires_at = now.after(std::time::Duration::from_hours(IDEMPOTENCY_HOURS));
+        let expires_at = now.after(what.lifetime());
         self.store
             .write("submit", move |tx| {
                 Box::pin(async move {

@@ -1,8 +1,11 @@
 //! Remembering submissions, so that the same one sent again gets the same reply and no second batch.
 
+use std::time::Duration;
+
 use sqlx::AssertSqlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, RequesterId};
+use tidemark_domain::limits::{CSV_IDEMPOTENCY_HOURS, IDEMPOTENCY_HOURS};
 
 use crate::backend::on;
 use crate::error::{Error, Result};
@@ -15,7 +18,13 @@ use crate::tx::Tx;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     JsonSubmission,
+    CsvSubmission,
 }
+
+const JSON_SUBMISSION: i16 = 1;
+const CSV_SUBMISSION: i16 = 2;
+const BY_BODY: i16 = 1;
+const BY_KEY: i16 = 2;
 
 /// What a submission is known by: its `Idempotency-Key` if it has one, else its body. Only keyed hashes are
 /// kept.
@@ -37,13 +46,14 @@ impl Remembered {
         body: &[u8],
     ) -> Self {
         let endpoint = match endpoint {
-            Endpoint::JsonSubmission => 1,
+            Endpoint::JsonSubmission => JSON_SUBMISSION,
+            Endpoint::CsvSubmission => CSV_SUBMISSION,
         };
         let body_hash = keys.keyed_hash("tidemark/idempotency.body/1", &[body]);
         let (kind, hash) = match key {
-            None => (1, body_hash),
+            None => (BY_BODY, body_hash),
             Some(key) => (
-                2,
+                BY_KEY,
                 keys.keyed_hash("tidemark/idempotency.key/1", &[key.as_bytes()]),
             ),
         };
@@ -54,6 +64,14 @@ impl Remembered {
             hash,
             body_hash,
         }
+    }
+
+    /// How long it is remembered.
+    pub const fn lifetime(&self) -> Duration {
+        Duration::from_hours(match (self.endpoint, self.kind) {
+            (CSV_SUBMISSION, BY_BODY) => CSV_IDEMPOTENCY_HOURS,
+            _ => IDEMPOTENCY_HOURS,
+        })
     }
 
     /// What binds the sealed reply to its row.

@@ -27,6 +27,7 @@ pub(crate) enum Purpose {
     WebhookUrl,
     DeliveryUrl,
     Creator,
+    Email,
     IdempotentReply,
     /// In memory only.
     Cvv,
@@ -43,6 +44,7 @@ impl Purpose {
             Self::WebhookUrl => b"tidemark/batches.webhook_url/1",
             Self::DeliveryUrl => b"tidemark/deliveries.url/1",
             Self::Creator => b"tidemark/batches.creator/1",
+            Self::Email => b"tidemark/batches.email/1",
             Self::IdempotentReply => b"tidemark/idempotency.reply/1",
             Self::Cvv => b"tidemark/cvv/1",
         }

@@ -26,6 +26,7 @@ pub struct Submission {
     requester_id: RequesterId,
     submitted_at: Timestamp,
     webhook_url: Option<Vec<u8>>,
+    email: Option<Vec<u8>>,
     creator: Option<Vec<u8>>,
     key_sets: Vec<u8>,
     rows: Vec<QueuedRow>,
@@ -86,17 +87,18 @@ impl Submission {
         }
         let key_sets = sets.sealed(keys, batch_id)?;
         let held = rows.iter().any(|row| row.held);
-        let webhook_url = batch
-            .webhook_url
-            .as_ref()
-            .map(|url| url.expose().as_bytes().to_vec());
-        let webhook_url =
-            webhook_url.map(|url| keys.seal(Purpose::WebhookUrl, batch_id.uuid().as_bytes(), url));
+        let seal =
+            |purpose, text: &str| keys.seal(purpose, batch_id.uuid().as_bytes(), text.as_bytes().to_vec());
+        let webhook_url = batch.webhook_url.as_ref();
+        let webhook_url = webhook_url.map(|url| seal(Purpose::WebhookUrl, url.expose()));
+        let email = batch.email.as_ref();
+        let email = email.map(|address| seal(Purpose::Email, address.expose()));
         Ok(Self {
             batch_id,
             requester_id,
             submitted_at,
             webhook_url: webhook_url.transpose()?,
+            email: email.transpose()?,
             creator: None,
             key_sets,
             rows,
@@ -251,7 +253,7 @@ impl Tx {
     /// are born leased.
     pub async fn add_batch(&mut self, submission: &Submission) -> Result<()> {
         const BATCH: &str = "INSERT INTO batches (batch_id, requester_id, submitted_at, total_authorizers, webhook_url, \
-             creator, unqueued) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+             email, creator, unqueued) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let total = i32::try_from(submission.rows.len()).unwrap_or(i32::MAX);
         let unqueued = submission.holder.is_none().then(|| encode_rows(&submission.rows));
         on!(&mut self.conn, |c| sqlx::query(BATCH)
@@ -260,6 +262,7 @@ impl Tx {
             .bind(submission.submitted_at.as_micros())
             .bind(total)
             .bind(&submission.webhook_url)
+            .bind(&submission.email)
             .bind(&submission.creator)
             .bind(unqueued)
             .execute(c)

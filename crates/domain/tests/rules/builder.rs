@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tidemark_domain::authorizer::{NewAuthorizer, Rules, read_authorizer};
+use tidemark_domain::authorizer::{Form, NewAuthorizer, Rules, read_authorizer};
 use tidemark_domain::batch::{NewBatch, Refused};
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::fault::{Fault, FaultCode};
@@ -10,6 +10,7 @@ use tidemark_domain::raw::{Raw, RawAddress, RawAuthorizer, RawBatch, RawDate, Ra
 
 /// 2026-05-17T19:24:12Z; debit cards are approved.
 pub(crate) const RULES: Rules = Rules {
+    form: Form::Json,
     cards: true,
     now: Timestamp::from_micros(1_779_045_852_000_000),
 };
@@ -42,6 +43,7 @@ pub(crate) fn batch<'a>(rows: impl IntoIterator<Item = RawAuthorizer<'a>>) -> Ra
     RawBatch {
         authorizers: rows.into_iter().collect(),
         webhook_url: None,
+        email: None,
     }
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn describe(refused: &Refused) -> String {
         Refused::NoAuthorizers => "no authorizers".to_owned(),
         Refused::TooManyAuthorizers(sent) => format!("{sent} authorizers"),
         Refused::WebhookUrl(invalid) => format!("webhook_url {}", invalid.0),
+        Refused::Email(invalid) => format!("email {}", invalid.0),
         Refused::AllFailed(rows) => rows.iter().map(|row| row.error()).collect::<Vec<_>>().join("\n"),
     }
 }

@@ -1,6 +1,6 @@
 //! How faults are told: all at once, each by its field's path, blanks as absent, wrong types as the row's own.
 
-use tidemark_domain::fault::FaultCode;
+use tidemark_domain::fault::{Fault, FaultCode};
 use tidemark_domain::raw::{Raw, RawAuthorizer, RawObject};
 
 use crate::builder::{
@@ -109,9 +109,9 @@ fn a_row_that_is_no_object_fails_alone() {
 
 #[test]
 fn a_field_given_twice_fails_the_row_beside_its_other_faults() {
-    let repeated = vec!["ssn".to_owned(), "address.city".to_owned()];
+    let faults = vec![Fault::repeated("ssn"), Fault::repeated("address.city")];
     let row = RawAuthorizer {
-        repeated,
+        faults,
         ..with(bank("1"), "phone_number", Raw::text("1"))
     };
     let expected = [

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use tidemark_domain::authorizer::NewAuthorizer;
-use tidemark_domain::fault::FaultCode;
+use tidemark_domain::fault::{Fault, FaultCode};
 use tidemark_domain::raw::{Raw, RawAuthorizer, RawObject};
 
 use crate::builder::{accepted, bank, batch, codes, faults, pairs, read, refused, tagged, with};
@@ -175,7 +175,7 @@ fn every_faulty_pair_is_told() {
 #[test]
 fn a_key_given_twice_fails_the_row() {
     let row = RawAuthorizer {
-        repeated: vec!["metadata.a".to_owned()],
+        faults: vec![Fault::repeated("metadata.a")],
         ..tagged(bank("1"), &[("a", Raw::text("x"))])
     };
     refused(&row, "metadata.a", FaultCode::Duplicate);

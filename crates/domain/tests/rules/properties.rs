@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tidemark_domain::authorizer::Rules;
 use tidemark_domain::batch::{FailedAuthorizer, NewBatch, Refused};
+use tidemark_domain::fault::Fault;
 use tidemark_domain::raw::{Raw, RawAuthorizer, RawBatch, RawObject};
 
 use crate::builder::{FIELDS, RULES, bank, batch, card};
@@ -115,7 +116,7 @@ impl Row {
         match self.oddity {
             Oddity::None => {}
             Oddity::NotAnObject => row.not_an_object = true,
-            Oddity::Repeated => row.repeated = vec!["ssn".to_owned()],
+            Oddity::Repeated => row.faults = vec![Fault::repeated("ssn")],
             Oddity::Address => row.address = RawObject::Other,
             Oddity::DateOfBirth => row.date_of_birth = RawObject::Other,
             Oddity::Metadata => row.metadata = RawObject::Other,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tidemark_domain::authorizer::Rules;
+use tidemark_domain::authorizer::{Form, Rules};
 use tidemark_domain::batch::NewBatch;
 use tidemark_domain::raw::{Raw, RawAuthorizer, RawBatch, RawObject};
 use tidemark_store::testing::NOW;
@@ -58,10 +58,12 @@ pub(crate) fn read(rows: Vec<RawAuthorizer<'static>>, webhook_url: Option<&'stat
     let raw = RawBatch {
         authorizers: rows,
         webhook_url: webhook_url.map(Cow::Borrowed),
+        email: None,
     };
     let Ok(batch) = NewBatch::read(
         &raw,
         Rules {
+            form: Form::Json,
             cards: true,
             now: NOW,
         },

@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::to_value;
-use tidemark_domain::authorizer::Rules;
+use tidemark_domain::authorizer::{Form, Rules};
 use tidemark_domain::batch::{BatchStatus, FailedAuthorizer, NewBatch, Refused};
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::BatchId;
@@ -38,7 +38,7 @@ struct SubmitReply {
 }
 
 #[derive(Serialize)]
-struct FailedRow {
+pub(crate) struct FailedRow {
     authorizer_unique_id: Option<String>,
     error: String,
     account_type: Option<&'static str>,
@@ -83,6 +83,7 @@ pub(crate) async fn submit(
     let keys = api.engine.store().requester_keys(caller.requester_id).await?;
     let what = Remembered::new(&keys, caller.requester_id, Endpoint::JsonSubmission, key, &body);
     let rules = Rules {
+        form: Form::Json,
         cards: caller.cards,
         now: api.engine.now(),
     };
@@ -96,15 +97,19 @@ pub(crate) async fn submit(
             None => return Err(error),
         },
     };
-    let origin = Origin {
-        caller,
-        address: Some(source.address.to_string()),
-        request_id: source.request_id,
-    };
+    let origin = origin(caller, &source);
     Ok(answer(api.engine.submit(origin, batch, what, reply).await?))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+pub(super) fn origin(caller: Caller, source: &Source) -> Origin {
+    Origin {
+        caller,
+        address: Some(source.address.to_string()),
+        request_id: source.request_id,
+    }
+}
+
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let wrong = || {
         ApiError::bad_request(
             "The Idempotency-Key must be one header of 1 to 255 printable ASCII characters.",
@@ -119,12 +124,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     if valid { Ok(Some(key)) } else { Err(wrong()) }
 }
 
-fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp) -> String {
+pub(super) fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp) -> String {
     let mut warnings = batch.warnings.clone();
     if batch.webhook_url.is_some() {
         warnings.push(
             "This version records events for webhook_url and does not deliver them yet; ask for the batch's status \
              instead."
+                .to_owned(),
+        );
+    }
+    if batch.email.is_some() {
+        warnings.push(
+            "This version keeps email and sends no message to it yet; ask for the batch's status instead."
                 .to_owned(),
         );
     }
@@ -138,7 +149,7 @@ fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp) -> String
     serde_json::to_string(&reply).unwrap_or_default()
 }
 
-fn answer(submitted: Submitted) -> Response {
+pub(super) fn answer(submitted: Submitted) -> Response {
     let (text, replayed) = match submitted {
         Submitted::New(text) => (text, false),
         Submitted::Replayed(text) => (text, true),
@@ -152,13 +163,14 @@ fn answer(submitted: Submitted) -> Response {
     response
 }
 
-fn refused(refused: Refused) -> ApiError {
+pub(super) fn refused(refused: Refused) -> ApiError {
     match refused {
         Refused::NoAuthorizers => ApiError::new(
             Code::ValidationFailed,
             "authorizers is empty; send 1 to 1,000 authorizers.",
         ),
         Refused::TooManyAuthorizers(count) => submission::too_many(count),
+        Refused::Email(invalid) => ApiError::bad_request(format!("email {}.", invalid.0)),
         Refused::WebhookUrl(invalid) => ApiError::bad_request(format!("webhook_url {}.", invalid.0)),
         Refused::AllFailed(failed) => {
             let rows: Vec<FailedRow> = failed.iter().map(FailedRow::from).collect();

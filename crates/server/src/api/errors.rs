@@ -84,7 +84,7 @@ impl Code {
             Self::Conflict => "Please use a new Idempotency-Key for a new request.",
             Self::PayloadTooLarge => "Please split the request into smaller ones.",
             Self::UriTooLong | Self::HeadersTooLarge => "Please send less in the URL and the headers.",
-            Self::UnsupportedMediaType => "Please send the body as application/json.",
+            Self::UnsupportedMediaType => "Please send the body in the type that this path takes.",
             Self::InternalError => "Please try again; if it stays, tell us the Request-Id.",
             Self::Unavailable => "Please try again in a few seconds.",
             Self::HttpVersion => "Please use HTTP/1.1 or HTTP/2.",
@@ -93,7 +93,8 @@ impl Code {
 }
 
 /// An error on its way to the client. The outermost layer turns it into the envelope.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct ApiError {
     code: Code,
     message: String,
@@ -107,6 +108,10 @@ impl ApiError {
             message: message.into(),
             details: None,
         }
+    }
+
+    pub const fn code(&self) -> Code {
+        self.code
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@
 mod address;
 mod auth;
 mod balance_requests;
+mod balance_requests_csv;
 mod balances;
 mod balances_csv;
 mod errors;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use ipnet::IpNet;
 use tidemark_engine::{Engine, Stop};
 
@@ -45,6 +46,11 @@ pub fn router(api: Api) -> Router {
         .route(
             "/v1/balance_requests",
             get(balance_requests::list).post(balance_requests::submit),
+        )
+        .route("/v1/balance_requests/csv", post(balance_requests_csv::submit))
+        .route(
+            "/v1/balance_requests/csv/validate",
+            post(balance_requests_csv::validate),
         )
         .route("/v1/balance_requests/{batch_id}", get(balance_requests::show))
         .route("/v1/balances", get(balances::page))

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use tidemark_domain::fault::Fault;
 use tidemark_domain::limits::MAX_AUTHORIZERS;
 use tidemark_domain::raw::{Raw, RawAddress, RawAuthorizer, RawBatch, RawDate, RawObject};
 
@@ -46,6 +47,7 @@ pub(crate) fn read(body: &[u8]) -> Result<RawBatch<'_>, ApiError> {
         Authorizers::List(authorizers, _) => Ok(RawBatch {
             authorizers,
             webhook_url,
+            email: None,
         }),
     }
 }
@@ -230,8 +232,8 @@ impl<'de> Visitor<'de> for RowVisitor {
             match (is_new, known) {
                 (true, true) => seen.push(key),
                 (true, false) => {}
-                (false, true) => row.repeated.push(key.into_owned()),
-                (false, false) => row.repeated.push("an unknown field".to_owned()),
+                (false, true) => row.faults.push(Fault::repeated(&key)),
+                (false, false) => row.faults.push(Fault::repeated("an unknown field")),
             }
         }
         Ok(row)
@@ -275,7 +277,7 @@ fn object<'a, T>(
 
 /// Reads one field of an authorizer; whether it is one that an authorizer has.
 fn read_field<'a>(row: &mut RawAuthorizer<'a>, key: &str, raw: &'a RawValue) -> bool {
-    let repeated = &mut row.repeated;
+    let faults = &mut row.faults;
     match key {
         "authorizer_unique_id" => set(&mut row.authorizer_unique_id, value(raw)),
         "first_name" => set(&mut row.first_name, value(raw)),
@@ -291,21 +293,21 @@ fn read_field<'a>(row: &mut RawAuthorizer<'a>, key: &str, raw: &'a RawValue) -> 
         "expiration_month" => set(&mut row.expiration_month, value(raw)),
         "expiration_year" => set(&mut row.expiration_year, value(raw)),
         "address" => {
-            let parts = object(raw, |fields| address(fields, repeated));
+            let parts = object(raw, |fields| address(fields, faults));
             set(&mut row.address, parts)
         }
         "date_of_birth" => {
-            let parts = object(raw, |fields| date(fields, repeated));
+            let parts = object(raw, |fields| date(fields, faults));
             set(&mut row.date_of_birth, parts)
         }
         "metadata" => {
-            let parts = object(raw, |fields| metadata(fields, repeated));
+            let parts = object(raw, |fields| metadata(fields, faults));
             set(&mut row.metadata, parts)
         }
         _ => {
             // A field that nobody reads must still be an object without a key twice.
             if serde_json::from_str::<Repeats>(raw.get()).is_ok_and(|Repeats(found)| found) {
-                repeated.push("a key of an unknown field".to_owned());
+                faults.push(Fault::repeated("a key of an unknown field"));
             }
             false
         }
@@ -318,8 +320,8 @@ fn set<T>(field: &mut T, value: T) -> bool {
     true
 }
 
-fn address<'a>(fields: Vec<(Cow<'a, str>, &'a RawValue)>, repeated: &mut Vec<String>) -> RawAddress<'a> {
-    note_repeats("address", &fields, repeated);
+fn address<'a>(fields: Vec<(Cow<'a, str>, &'a RawValue)>, faults: &mut Vec<Fault>) -> RawAddress<'a> {
+    note_repeats("address", &fields, faults);
     let mut address = RawAddress::default();
     for (key, raw) in fields {
         match key.as_ref() {
@@ -335,8 +337,8 @@ fn address<'a>(fields: Vec<(Cow<'a, str>, &'a RawValue)>, repeated: &mut Vec<Str
     address
 }
 
-fn date<'a>(fields: Vec<(Cow<'a, str>, &'a RawValue)>, repeated: &mut Vec<String>) -> RawDate<'a> {
-    note_repeats("date_of_birth", &fields, repeated);
+fn date<'a>(fields: Vec<(Cow<'a, str>, &'a RawValue)>, faults: &mut Vec<Fault>) -> RawDate<'a> {
+    note_repeats("date_of_birth", &fields, faults);
     let mut date = RawDate::default();
     for (key, raw) in fields {
         match key.as_ref() {
@@ -351,14 +353,14 @@ fn date<'a>(fields: Vec<(Cow<'a, str>, &'a RawValue)>, repeated: &mut Vec<String
 
 fn metadata<'a>(
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
-    repeated: &mut Vec<String>,
+    faults: &mut Vec<Fault>,
 ) -> Vec<(Cow<'a, str>, Raw<'a>)> {
-    note_repeats("metadata", &fields, repeated);
+    note_repeats("metadata", &fields, faults);
     fields.into_iter().map(|(key, raw)| (key, value(raw))).collect()
 }
 
 /// Notes a key that an object has twice, by the object's name: the key itself may be anything.
-fn note_repeats(name: &str, fields: &[(Cow<'_, str>, &RawValue)], repeated: &mut Vec<String>) {
+fn note_repeats(name: &str, fields: &[(Cow<'_, str>, &RawValue)], faults: &mut Vec<Fault>) {
     const FEW: usize = 12;
     let twice = if fields.len() <= FEW {
         let mut keys = fields.iter().map(|(key, _)| key).enumerate();
@@ -368,7 +370,7 @@ fn note_repeats(name: &str, fields: &[(Cow<'_, str>, &RawValue)], repeated: &mut
         fields.iter().any(|(key, _)| !seen.insert(key.as_ref()))
     };
     if twice {
-        repeated.push(format!("a key of {name}"));
+        faults.push(Fault::repeated(&format!("a key of {name}")));
     }
 }
 

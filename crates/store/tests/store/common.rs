@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidemark_domain::authorizer::Rules;
+use tidemark_domain::authorizer::{Form, Rules};
 use tidemark_domain::batch::NewBatch;
 use tidemark_domain::check::Claim;
 use tidemark_domain::clock::Timestamp;
@@ -103,10 +103,12 @@ pub(crate) fn read(rows: Vec<RawAuthorizer<'static>>, webhook_url: Option<&'stat
     let raw = RawBatch {
         authorizers: rows,
         webhook_url: webhook_url.map(Cow::Borrowed),
+        email: None,
     };
     let Ok(batch) = NewBatch::read(
         &raw,
         Rules {
+            form: Form::Json,
             cards: true,
             now: NOW,
         },

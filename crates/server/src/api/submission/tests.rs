@@ -57,8 +57,14 @@ fn values_keep_their_kind_and_their_digits() {
 fn repeated_keys_inside_a_row_are_the_rows_fault() {
     let body = r#"{"authorizers":[{"ssn":"1","ssn":"2"},{"metadata":{"a":1,"a":2}},{"x":{"a":1,"a":2}},{"ssn":"\ud800"}]}"#;
     let batch = read(body.as_bytes()).unwrap_or_else(|error| panic!("{error:?}"));
-    assert_eq!(batch.authorizers[0].repeated, ["ssn"]);
-    assert_eq!(batch.authorizers[1].repeated, ["a key of metadata"]);
-    assert_eq!(batch.authorizers[2].repeated, ["a key of an unknown field"]);
+    assert_eq!(batch.authorizers[0].faults, [Fault::repeated("ssn")]);
+    assert_eq!(
+        batch.authorizers[1].faults,
+        [Fault::repeated("a key of metadata")]
+    );
+    assert_eq!(
+        batch.authorizers[2].faults,
+        [Fault::repeated("a key of an unknown field")]
+    );
     assert!(matches!(batch.authorizers[3].ssn, Raw::Other));
 }
