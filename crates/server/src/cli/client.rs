@@ -98,9 +98,14 @@ impl Client {
         self.http.get(format!("{}{path}", self.base))
     }
 
-    pub(super) fn post(&self, path: &str, json: Vec<u8>) -> RequestBuilder {
-        let request = self.http.post(format!("{}{path}", self.base));
-        request.header(CONTENT_TYPE, "application/json").body(json)
+    pub(super) fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(format!("{}{path}", self.base))
+    }
+
+    pub(super) fn post_json(&self, path: &str, json: Vec<u8>) -> RequestBuilder {
+        self.post(path)
+            .header(CONTENT_TYPE, "application/json")
+            .body(json)
     }
 
     /// The next piece of a body, or `None` at its proper end.
@@ -147,7 +152,7 @@ impl Client {
         Ok(serde_json::from_slice(&body).context(NO_SENSE)?)
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, CliError> {
+    pub(super) async fn body(&self, mut response: Response) -> Result<Vec<u8>, CliError> {
         let mut body = Vec::new();
         while let Some(piece) = self.piece(&mut response).await? {
             body.extend_from_slice(&piece);

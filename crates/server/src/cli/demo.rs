@@ -14,6 +14,7 @@ use tidemark_domain::id::BatchId;
 use super::client::Client;
 use super::export::{self, Exported};
 use super::output::{Output, plain};
+use super::submit::Upload;
 use super::{CliError, submit, watch};
 use crate::config::Options;
 use crate::logging;
@@ -40,7 +41,7 @@ pub(crate) struct DemoArgs {
     /// End once the results are shown, instead of serving until Ctrl-C
     #[arg(long)]
     exit: bool,
-    /// Check these instead of the built-in sample: a JSON body of POST /v1/balance_requests
+    /// Check these instead of the built-in sample: a JSON body of POST /v1/balance_requests, or a CSV file
     #[arg(long, value_name = "FILE")]
     authorizers: Option<PathBuf>,
     /// How wide the terminal is
@@ -56,10 +57,10 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), CliError>
         None | Some("") => let_the_sandbox_break(),
         Some(_) => logging::start(output.json),
     }
-    let body = args
-        .authorizers
-        .as_deref()
-        .map_or_else(|| Ok(SAMPLE.to_vec()), submit::read)?;
+    let upload = match &args.authorizers {
+        None => Upload::Json(SAMPLE.to_vec()),
+        Some(path) => Upload::read(path)?,
+    };
     let mut folder = tempfile::Builder::new();
     folder.prefix("tidemark-demo-");
     #[cfg(unix)]
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), CliError>
     let folder = folder.tempdir().context("cannot make a temporary folder")?;
     output.line("Starting a server in a temporary folder, with the sandbox bank …");
     let running = wire::start(Options::in_folder(folder.path().to_owned())).await?;
-    let done = serve(&args, body, &running, output).await;
+    let done = serve(&args, &upload, &running, output).await;
     running.stop().await;
     let removed = folder
         .close()
@@ -90,10 +91,10 @@ fn let_the_sandbox_break() {
     }));
 }
 
-async fn serve(args: &DemoArgs, body: Vec<u8>, running: &Running, output: &Output) -> Result<(), CliError> {
+async fn serve(args: &DemoArgs, upload: &Upload, running: &Running, output: &Output) -> Result<(), CliError> {
     let mut signal = pin!(wire::signalled());
     let guide = tokio::select! {
-        guide = Box::pin(show(args, body, running, output)) => guide?,
+        guide = Box::pin(show(args, upload, running, output)) => guide?,
         () = &mut signal => return Err(anyhow!("stopped before the results were there").into()),
     };
     if !args.exit {
@@ -106,7 +107,7 @@ async fn serve(args: &DemoArgs, body: Vec<u8>, running: &Running, output: &Outpu
 /// Everything up to the results, and then what to try next.
 async fn show(
     args: &DemoArgs,
-    body: Vec<u8>,
+    upload: &Upload,
     running: &Running,
     output: &Output,
 ) -> Result<String, CliError> {
@@ -117,9 +118,8 @@ async fn show(
     output.line(&format!(
         "Listening on {url}; added the requester \"{REQUESTER}\" and a key for it."
     ));
-    let rows = submit::count(&body);
-    let reply = client.submit(body, None).await?;
-    submit::describe(&reply, rows, output);
+    let reply = client.submit(upload, None).await?;
+    submit::describe(&reply, upload.rows(), output);
     if args.authorizers.is_none() {
         output.line("A few accounts of the sample are slow on purpose, one by 20 seconds …");
     }

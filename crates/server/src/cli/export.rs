@@ -4,19 +4,17 @@
 //! the new one is whole: bytes go to a temporary file beside it, rows are counted as a CSV reader would
 //! count them, and only the number that the server promised makes it the file.
 
-use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use serde_json::json;
-use tempfile::NamedTempFile;
 use tidemark_domain::id::BatchId;
 
 use super::client::Client;
 use super::output::Output;
+use super::whole_file::WholeFile;
 use super::{CliError, ClientArgs};
 
 /// What `tidemark export` takes.
@@ -67,21 +65,18 @@ pub(crate) async fn to_file(
     file: &Path,
     output: &Output,
 ) -> Result<Exported, CliError> {
-    let cannot_write = || format!("cannot write {}", file.display());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tidemark-export-").suffix(".part");
-    let mut temporary = builder.tempfile_in(folder(file)?).with_context(cannot_write)?;
+    let mut file = WholeFile::create(file, "-o")?;
     let mut response = client.export(ids).await?;
     let exported = Exported::promised(response.headers()).context(NOT_WHOLE)?;
     let progress = output.progress(exported.rows, "rows");
     let mut counter = Counter::default();
     while let Some(piece) = client.piece(&mut response).await.map_err(not_whole)? {
         counter.push(&piece);
-        temporary.write_all(&piece).with_context(cannot_write)?;
+        file.write(&piece)?;
         progress.set(counter.rows());
     }
     counter.check(exported.rows).context(NOT_WHOLE)?;
-    keep(temporary, file).with_context(cannot_write)?;
+    file.keep()?;
     Ok(exported)
 }
 
@@ -92,29 +87,6 @@ fn not_whole(error: CliError) -> CliError {
         CliError::Failed(error) => CliError::Failed(error.context(NOT_WHOLE)),
         other => other,
     }
-}
-
-/// Makes the temporary file the final one. Its bytes are on the disk before its name is: a power cut leaves
-/// the old file or the new one, and never a part.
-fn keep(temporary: NamedTempFile, file: &Path) -> io::Result<()> {
-    temporary.as_file().sync_all()?;
-    // Where the name is a link, what it leads to is replaced, and not the link.
-    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    temporary.persist(file).map(|_| ()).map_err(|error| error.error)
-}
-
-/// Where the temporary file goes: beside the final one, so that a rename is all that remains to do.
-fn folder(path: &Path) -> Result<PathBuf, CliError> {
-    // A rename would put a plain file in the place of /dev/stdout or /dev/null.
-    if path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let path = path.display();
-        return Err(CliError::Usage(format!(
-            "-o {path}: an export needs a file, as it is only given out whole"
-        )));
-    }
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    Ok(folder.unwrap_or(Path::new(".")).to_owned())
 }
 
 impl Exported {
@@ -247,20 +219,5 @@ mod tests {
                 assert_eq!(rows, by_reader(&text), "{:?}", String::from_utf8_lossy(&text));
             }
         }
-    }
-
-    #[test]
-    fn only_a_file_is_a_target() {
-        for wrong in ["-", "/dev/null", "/", "."] {
-            assert!(
-                matches!(folder(Path::new(wrong)), Err(CliError::Usage(_))),
-                "{wrong}"
-            );
-        }
-        assert_eq!(folder(Path::new("new.csv")).expect("a folder"), Path::new("."));
-        assert_eq!(
-            folder(Path::new("/tmp/new.csv")).expect("a folder"),
-            Path::new("/tmp")
-        );
     }
 }

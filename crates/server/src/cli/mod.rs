@@ -9,12 +9,14 @@ pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod failed_rows;
 pub(crate) mod migrate;
 pub(crate) mod output;
 pub(crate) mod serve;
 pub(crate) mod server_side;
 pub(crate) mod submit;
 pub(crate) mod watch;
+mod whole_file;
 pub(crate) mod work;
 
 use std::ffi::OsString;
@@ -64,7 +66,7 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Bring the database's schema up to date, as `serve` does when it starts, and end
     Migrate(migrate::MigrateArgs),
-    /// Send a file of authorizers to a server; the same file twice in 24 hours makes one batch
+    /// Send a file of authorizers to a server, JSON or CSV; the same file sent again makes no second batch
     Submit(submit::SubmitArgs),
     /// Show how far a batch is, until it is complete
     Watch(watch::WatchArgs),

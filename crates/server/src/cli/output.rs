@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::submit::FailedRow;
+use super::failed_rows::FailedRow;
 
 /// Where a command's words go.
 #[derive(Debug)]
@@ -157,6 +157,14 @@ impl Refusal {
             request_id,
             envelope,
         })
+    }
+}
+
+impl Refusal {
+    /// How many rows it lists that were not accepted.
+    pub(crate) fn failed_rows(&self) -> usize {
+        let details = self.error.details.as_ref();
+        details.map_or(0, |details| details.failed_authorizers.len())
     }
 }
 
