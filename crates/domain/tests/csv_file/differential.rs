@@ -5,12 +5,12 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use tidemark_domain::csv_file::{CsvFile, read};
 use tidemark_domain::raw::{RawAuthorizer, RawObject};
 
 use crate::builder::{HEADER, text};
-use crate::properties::any_file;
+use crate::properties::{any_file, config};
 
 /// Reads a file of each line, all in hexadecimal, and writes its records: cells trimmed, blank records left out.
 const PYTHON: &str = r#"
@@ -95,7 +95,7 @@ fn header_cells(header: &[String]) -> Vec<Option<usize>> {
 
 #[test]
 fn files_that_both_accept_have_the_same_cells() {
-    let wanted = Config::default().cases as usize;
+    let wanted = config().cases as usize;
     let mut runner = TestRunner::deterministic();
     let strategy = any_file();
     let (mut files, mut ours): (Vec<(u8, Vec<u8>)>, Vec<CsvFile>) = (Vec::new(), Vec::new());

@@ -62,7 +62,18 @@ fn told(read: Result<CsvFile, FileFault>) -> Result<(Vec<String>, usize, String)
     })
 }
 
+/// Enough to take a second; more where `PROPTEST_CASES` asks for them.
+pub(crate) fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(4_000),
+        ..config
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn how_a_file_is_cut_into_pieces_makes_no_difference(bytes in any_file(), len in 1_usize..9) {
         prop_assert_eq!(told(in_pieces(&bytes, len)), told(in_pieces(&bytes, bytes.len().max(1))));

@@ -192,13 +192,12 @@ impl Tenant {
     }
 
     pub(crate) fn remembered(&self, key: Option<&str>, body: &str) -> Remembered {
-        Remembered::new(
-            &self.keys,
-            self.caller.requester_id,
-            Endpoint::JsonSubmission,
-            key,
-            body.as_bytes(),
-        )
+        self.remembered_at(Endpoint::JsonSubmission, key, body)
+    }
+
+    pub(crate) fn remembered_at(&self, endpoint: Endpoint, key: Option<&str>, body: &str) -> Remembered {
+        let requester_id = self.caller.requester_id;
+        Remembered::new(&self.keys, requester_id, endpoint, key, body.as_bytes())
     }
 
     pub(crate) async fn status(&self, batch_id: BatchId) -> BatchStatus {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidemark_domain::clock::Clock as _;
 use tidemark_engine::{SubmitError, Submitted};
+use tidemark_store::Endpoint;
 use tidemark_store::testing::TestDatabase;
 
 use crate::builder::World;
@@ -16,6 +17,7 @@ tidemark_store::on_both_databases! {
     a_key_with_another_body_is_refused
     a_fresh_key_is_a_wanted_repetition_of_the_same_body
     a_submission_is_remembered_for_24_hours
+    a_file_without_a_key_is_remembered_for_one_hour
     many_at_once_make_one_batch
     many_bodies_under_one_key_at_once_make_one_batch
 }
@@ -196,6 +198,30 @@ async fn a_submission_is_remembered_for_24_hours(db: TestDatabase) {
         world.plain().await.number("SELECT COUNT(*) FROM batches").await,
         4
     );
+}
+
+async fn a_file_without_a_key_is_remembered_for_one_hour(db: TestDatabase) {
+    let world = World::new(db).await;
+    let (engine, tenant) = (world.engine().await, world.tenant("A").await);
+    let submit = async |key, body| {
+        let what = tenant.remembered_at(Endpoint::CsvSubmission, key, body);
+        tenant.send(&engine, read(accounts(1), None), what).await
+    };
+    let (bare, keyed) = (
+        new(submit(None, "file").await),
+        new(submit(Some("key"), "file").await),
+    );
+    // What is sent as JSON is another submission.
+    new(tenant
+        .send(&engine, read(accounts(1), None), tenant.remembered(None, "file"))
+        .await);
+    let end = world.clock.now().after(Duration::from_hours(1));
+    world.clock.advance_to(end.before(Duration::from_micros(1)));
+    assert_eq!(replayed(submit(None, "file").await), bare);
+    world.clock.advance_to(end);
+    assert_ne!(new(submit(None, "file").await), bare);
+    assert_eq!(replayed(submit(Some("key"), "file").await), keyed);
+    world.finish(&engine).await;
 }
 
 async fn many_at_once_make_one_batch(db: TestDatabase) {

@@ -10,6 +10,8 @@ mod balance_requests_csv;
 mod balances;
 mod balances_csv;
 mod errors;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod json;
 mod layers;

@@ -10,4 +10,5 @@ mod operate;
 mod private_data;
 mod refusals;
 mod support;
+mod uploads;
 mod watch;

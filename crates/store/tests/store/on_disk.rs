@@ -1,6 +1,7 @@
 //! What lies on disk: nothing private in the clear, and nothing that was deleted.
 
 use tidemark_domain::check::Ticket;
+use tidemark_domain::email::EmailAddress;
 use tidemark_domain::event::EventKind;
 use tidemark_domain::id::{ApiKeyId, DeliveryId, EventId};
 use tidemark_domain::raw::{RawAddress, RawAuthorizer, RawDate, RawObject};
@@ -51,7 +52,7 @@ fn holds(written: &[String], bytes: &[u8]) -> bool {
 }
 
 /// The canaries of one bank row and what surrounds it.
-const CANARIES: [&str; 30] = [
+const CANARIES: [&str; 31] = [
     "Canarygiven",
     "Canaryfamily",
     "17 Canary Street",
@@ -78,6 +79,7 @@ const CANARIES: [&str; 30] = [
     "Canary Creator",
     "canary reply",
     "canary body",
+    "canary.mail@example.com",
     "canary idempotency",
     "canary ticket",
     "4929128481774923",
@@ -136,7 +138,9 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
     let secret = ApiKeySecret::generate();
     add_key(&tenant, &secret).await;
     let webhook = "https://canary.example.com/hook?token=canarytoken";
-    let (batch_id, submission) = tenant.seal(&read(canary_rows(), Some(webhook)), NOW);
+    let mut batch = read(canary_rows(), Some(webhook));
+    batch.email = EmailAddress::parse("canary.mail@example.com").ok();
+    let (batch_id, submission) = tenant.seal(&batch, NOW);
     let submission = submission.created_by(&tenant.keys, "Canary Creator").unwrap();
     let key = Some("canary idempotency");
     let what = Remembered::new(
