@@ -18,6 +18,17 @@ pub use plain::Plain;
 /// The time at which test stores are made: 2026-05-17T19:24:12Z.
 pub const NOW: Timestamp = Timestamp::from_micros(1_779_045_852_000_000);
 
+/// The schema version that this program makes.
+pub const SCHEMA_VERSION: i64 = crate::migrate::SCHEMA_VERSION;
+
+/// Statements that take a database back to the schema of the first version.
+pub const TO_SCHEMA_1: [&str; 4] = [
+    "DROP TABLE nodes",
+    "DROP INDEX batches_unfinished",
+    "ALTER TABLE batches DROP COLUMN email",
+    "DELETE FROM _sqlx_migrations WHERE version > 1",
+];
+
 /// The engines that every test body runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tidemark_store::testing::{Engine, TestDatabase};
+use tidemark_store::testing::{Engine, SCHEMA_VERSION, TestDatabase};
 
 use crate::support::{Said, Serving, completed, sample, tidemark};
 
@@ -83,7 +83,7 @@ fn a_restored_server_gives_out_the_same_file() {
         .json();
     assert_eq!(
         restored,
-        json!({"file": text(&file), "schema_version": 2, "requesters": 1, "batches": 1, "checks": 200, "results": 200})
+        json!({"file": text(&file), "schema_version": SCHEMA_VERSION, "requesters": 1, "batches": 1, "checks": 200, "results": 200})
     );
     let again = Serving::start(fresh.path());
     assert_eq!(again.exported(&key, &id), serving.exported(&key, &id));

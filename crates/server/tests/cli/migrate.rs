@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use sqlx::Connection as _;
-use tidemark_store::testing::{Engine, TestDatabase};
+use tidemark_store::testing::{Engine, SCHEMA_VERSION, TO_SCHEMA_1, TestDatabase};
 
 use crate::support::{Said, Serving, tidemark};
 
@@ -18,11 +18,7 @@ fn migrate(data_dir: &Path, args: &[&str]) -> Said {
 async fn undo(data_dir: &Path) {
     let url = format!("sqlite://{}", data_dir.join("tidemark.db").display());
     let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    for sql in [
-        "DROP TABLE nodes",
-        "DROP INDEX batches_unfinished",
-        "DELETE FROM _sqlx_migrations WHERE version = 2",
-    ] {
+    for sql in TO_SCHEMA_1 {
         sqlx::query(sql).execute(&mut conn).await.unwrap();
     }
     conn.close().await.unwrap();
@@ -34,12 +30,12 @@ async fn a_schema_is_made_kept_and_brought_up_to_date() {
     let data_dir = folder.path().join("data");
     assert_eq!(
         migrate(&data_dir, &[]).done().stdout,
-        "made a database with schema version 2\n"
+        format!("made a database with schema version {SCHEMA_VERSION}\n")
     );
     assert!(data_dir.join("master.key").exists());
     assert_eq!(
         migrate(&data_dir, &[]).done().stdout,
-        "the schema is up to date, at version 2\n"
+        format!("the schema is up to date, at version {SCHEMA_VERSION}\n")
     );
     undo(&data_dir).await;
     let args = ["backup", "-o", "backup", "--data-dir", data_dir.to_str().unwrap()];
@@ -53,7 +49,7 @@ async fn a_schema_is_made_kept_and_brought_up_to_date() {
     assert!(!folder.path().join("backup").exists());
     assert_eq!(
         migrate(&data_dir, &[]).done().stdout,
-        "migrated the schema from version 1 to 2\n"
+        format!("migrated the schema from version 1 to {SCHEMA_VERSION}\n")
     );
     undo(&data_dir).await;
     std::fs::remove_file(data_dir.join("tidemark.db.schema-1")).unwrap();

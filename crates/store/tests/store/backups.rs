@@ -10,7 +10,7 @@ use tidemark_domain::event::EventKind;
 use tidemark_domain::id::{ApiKeyId, DeliveryId, EventId, NodeId};
 use tidemark_domain::outcome::{Mismatch, Outcome};
 use tidemark_domain::secret::Secret;
-use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
+use tidemark_store::testing::{Engine, NOW, Plain, SCHEMA_VERSION, TO_SCHEMA_1, TestDatabase, master_key};
 use tidemark_store::{
     ApiKey, ApiKeySecret, AuditEntry, Endpoint, Error, NewEvent, Node, OpenMode, Remembered, Role, Store,
     Summary, Waiting, restore_backup, verify_backup,
@@ -165,7 +165,7 @@ async fn a_backup_restored_into_either_kind_is_the_same_database(db: TestDatabas
             summary.checks,
             summary.results
         ),
-        (2, 2, 4, 16, 11)
+        (SCHEMA_VERSION, 2, 4, 16, 11)
     );
     assert_eq!(summary.bytes, file(&db).metadata().unwrap().len());
     assert_eq!(verify_backup(&file(&db), master_key()).await.unwrap(), summary);
@@ -283,11 +283,7 @@ async fn a_backup_of_an_older_schema_is_restored(db: TestDatabase) {
     store.backup_to(&file(&db), false).await.unwrap();
     let mut backup = look(&file(&db)).await;
     // As the program of the first schema would have written it.
-    for undo in [
-        "DROP TABLE nodes",
-        "DROP INDEX batches_unfinished",
-        "DELETE FROM _sqlx_migrations WHERE version = 2",
-    ] {
+    for undo in TO_SCHEMA_1 {
         backup.run(undo).await;
     }
     assert_eq!(
@@ -301,12 +297,28 @@ async fn a_backup_of_an_older_schema_is_restored(db: TestDatabase) {
         let target = TestDatabase::create(engine).await;
         restore(&file(&db), &target).await.unwrap();
         let found = Store::schema_version(target.url.clone()).await.unwrap();
-        assert_eq!(found, Some(if engine == Engine::Sqlite { 1 } else { 2 }));
+        assert_eq!(
+            found,
+            Some(if engine == Engine::Sqlite {
+                1
+            } else {
+                SCHEMA_VERSION
+            })
+        );
         let restored = target.open().await;
         restored.backup_to(&file(&target), false).await.unwrap();
+        // A column that came later is empty.
+        let old = rows(&mut backup).await;
+        let widened = |row: String| {
+            if row.starts_with("batches ") {
+                row + " NULL"
+            } else {
+                row
+            }
+        };
         assert_eq!(
             rows(&mut look(&file(&target)).await).await,
-            rows(&mut backup).await
+            old.into_iter().map(widened).collect::<Vec<_>>()
         );
     }
 }

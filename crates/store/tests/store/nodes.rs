@@ -2,7 +2,7 @@
 
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::NodeId;
-use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
+use tidemark_store::testing::{Engine, NOW, Plain, SCHEMA_VERSION, TestDatabase};
 use tidemark_store::{Error, Node, Queue, Role, Store};
 
 use crate::common::{Tenant, later};
@@ -145,6 +145,6 @@ async fn a_database_tells_what_it_is_and_that_it_is_sound(db: TestDatabase) {
             );
         }
     }
-    assert_eq!(examined.schema_version, 2);
+    assert_eq!(examined.schema_version, SCHEMA_VERSION);
     assert_eq!(store.faults().await.unwrap(), Vec::<String>::new());
 }

@@ -1,6 +1,6 @@
 //! Databases that are older or newer than the program.
 
-use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
+use tidemark_store::testing::{Engine, NOW, Plain, SCHEMA_VERSION, TO_SCHEMA_1, TestDatabase, master_key};
 use tidemark_store::{Error, OpenMode, Store};
 
 use crate::common::Tenant;
@@ -27,7 +27,10 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabas
         plain.run("UPDATE server SET admits = 99").await;
         assert!(matches!(
             open(&db, mode).await,
-            Err(Error::NewerSchema { found: 99, known: 2 })
+            Err(Error::NewerSchema {
+                found: 99,
+                known: SCHEMA_VERSION
+            })
         ));
         plain.run("UPDATE server SET admits = 2").await;
         let store = open(&db, mode).await.unwrap();
@@ -39,7 +42,10 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabas
                 .is_some_and(|found| found.requester_id == tenant.id)
         );
     }
-    assert_eq!(plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await, 3);
+    assert_eq!(
+        plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await,
+        SCHEMA_VERSION + 1
+    );
 }
 
 async fn an_older_schema_is_refused_as_it_is(db: TestDatabase) {
@@ -47,7 +53,10 @@ async fn an_older_schema_is_refused_as_it_is(db: TestDatabase) {
     Plain::open(&db).await.run("DELETE FROM _sqlx_migrations").await;
     assert!(matches!(
         open(&db, OpenMode::AsItIs).await,
-        Err(Error::OlderSchema { found: 0, known: 2 })
+        Err(Error::OlderSchema {
+            found: 0,
+            known: SCHEMA_VERSION
+        })
     ));
 }
 
@@ -55,16 +64,15 @@ async fn an_older_schema_is_refused_as_it_is(db: TestDatabase) {
 async fn an_older_schema_is_brought_up_to_date_and_keeps_its_data(db: TestDatabase) {
     let tenant = Tenant::add(&db.open().await, "A").await;
     let mut plain = Plain::open(&db).await;
-    for undo in [
-        "DROP TABLE nodes",
-        "DROP INDEX batches_unfinished",
-        "DELETE FROM _sqlx_migrations WHERE version = 2",
-    ] {
+    for undo in TO_SCHEMA_1 {
         plain.run(undo).await;
     }
     assert!(matches!(
         open(&db, OpenMode::AsItIs).await,
-        Err(Error::OlderSchema { found: 1, known: 2 })
+        Err(Error::OlderSchema {
+            found: 1,
+            known: SCHEMA_VERSION
+        })
     ));
     let store = open(&db, OpenMode::Migrate).await.unwrap();
     assert_eq!(
