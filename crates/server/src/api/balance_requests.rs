@@ -79,16 +79,38 @@ pub(crate) async fn submit(
     body: Body,
 ) -> Result<Response, ApiError> {
     let body = upload::json_body(&headers, body, api.engine.clock()).await?;
-    let key = idempotency_key(&headers)?;
-    let keys = api.engine.store().requester_keys(caller.requester_id).await?;
-    let what = Remembered::new(&keys, caller.requester_id, Endpoint::JsonSubmission, key, &body);
-    let rules = Rules {
-        form: Form::Json,
-        cards: caller.cards,
-        now: api.engine.now(),
+    let sent = Sent {
+        endpoint: Endpoint::JsonSubmission,
+        headers: &headers,
+        identity: &body,
     };
-    let read = submission::read(&body).and_then(|raw| NewBatch::read(&raw, rules).map_err(refused));
-    let batch = match read {
+    let read = || {
+        let raw = submission::read(&body)?;
+        NewBatch::read(&raw, rules(&api, &caller, Form::Json)).map_err(refused)
+    };
+    take(&api, origin(caller, &source), sent, read).await
+}
+
+/// A submission as far as it is known again.
+pub(super) struct Sent<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) headers: &'a HeaderMap,
+    /// What it is known by without an `Idempotency-Key`.
+    pub(super) identity: &'a [u8],
+}
+
+/// Reads a submission and stores it, unless it is known.
+pub(super) async fn take(
+    api: &Api,
+    origin: Origin,
+    sent: Sent<'_>,
+    read: impl FnOnce() -> Result<NewBatch, ApiError>,
+) -> Result<Response, ApiError> {
+    let key = idempotency_key(sent.headers)?;
+    let requester_id = origin.caller.requester_id;
+    let keys = api.engine.store().requester_keys(requester_id).await?;
+    let what = Remembered::new(&keys, requester_id, sent.endpoint, key, sent.identity);
+    let batch = match read() {
         Ok(batch) => batch,
         // What was taken once is answered as it was then, also if today's rules would refuse it. What passes
         // is looked up where it is stored.
@@ -97,8 +119,15 @@ pub(crate) async fn submit(
             None => return Err(error),
         },
     };
-    let origin = origin(caller, &source);
     Ok(answer(api.engine.submit(origin, batch, what, reply).await?))
+}
+
+pub(super) fn rules(api: &Api, caller: &Caller, form: Form) -> Rules {
+    Rules {
+        form,
+        cards: caller.cards,
+        now: api.engine.now(),
+    }
 }
 
 pub(super) fn origin(caller: Caller, source: &Source) -> Origin {
@@ -109,7 +138,7 @@ pub(super) fn origin(caller: Caller, source: &Source) -> Origin {
     }
 }
 
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let wrong = || {
         ApiError::bad_request(
             "The Idempotency-Key must be one header of 1 to 255 printable ASCII characters.",
@@ -124,7 +153,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiEr
     if valid { Ok(Some(key)) } else { Err(wrong()) }
 }
 
-pub(super) fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp) -> String {
+fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp) -> String {
     let mut warnings = batch.warnings.clone();
     if batch.webhook_url.is_some() {
         warnings.push(
@@ -149,7 +178,7 @@ pub(super) fn reply(batch: &NewBatch, batch_id: BatchId, submitted_at: Timestamp
     serde_json::to_string(&reply).unwrap_or_default()
 }
 
-pub(super) fn answer(submitted: Submitted) -> Response {
+fn answer(submitted: Submitted) -> Response {
     let (text, replayed) = match submitted {
         Submitted::New(text) => (text, false),
         Submitted::Replayed(text) => (text, true),

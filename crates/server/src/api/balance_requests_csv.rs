@@ -11,11 +11,11 @@ use serde::Serialize;
 use tidemark_domain::authorizer::{Form, Rules};
 use tidemark_domain::batch::{NewBatch, Refused};
 use tidemark_domain::csv_file::{CsvFile, FileFault};
-use tidemark_store::{Caller, Endpoint, Remembered};
+use tidemark_store::{Caller, Endpoint};
 
 use super::Api;
 use super::address::Source;
-use super::balance_requests::{FailedRow, answer, idempotency_key, origin, refused, reply};
+use super::balance_requests::{FailedRow, Sent, origin, refused, rules, take};
 use super::errors::{ApiError, Code};
 use super::upload::CsvForm;
 
@@ -27,26 +27,13 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     form: CsvForm,
 ) -> Result<Response, ApiError> {
-    let key = idempotency_key(&headers)?;
-    let keys = api.engine.store().requester_keys(caller.requester_id).await?;
-    let what = Remembered::new(
-        &keys,
-        caller.requester_id,
-        Endpoint::CsvSubmission,
-        key,
-        &form.identity,
-    );
-    let read = read(&form, rules(&api, &caller)).and_then(|(_, batch)| batch.map_err(refused));
-    let batch = match read {
-        Ok(batch) => batch,
-        // What was taken once is answered as it was then, also if today's rules would refuse it.
-        Err(error) => match api.engine.replay(what).await? {
-            Some(known) => return Ok(answer(known)),
-            None => return Err(error),
-        },
+    let sent = Sent {
+        endpoint: Endpoint::CsvSubmission,
+        headers: &headers,
+        identity: &form.identity,
     };
-    let origin = origin(caller, &source);
-    Ok(answer(api.engine.submit(origin, batch, what, reply).await?))
+    let read = || read(&form, rules(&api, &caller, Form::Csv))?.1.map_err(refused);
+    take(&api, origin(caller, &source), sent, read).await
 }
 
 #[derive(Serialize)]
@@ -64,7 +51,7 @@ pub(crate) async fn validate(
     headers: HeaderMap,
     form: CsvForm,
 ) -> Result<Response, ApiError> {
-    let (file, batch) = read(&form, rules(&api, &caller))?;
+    let (file, batch) = read(&form, rules(&api, &caller, Form::Csv))?;
     let (valid_rows, failed, warnings) = match batch {
         Ok(batch) => (batch.accepted.len(), batch.failed, batch.warnings),
         Err(Refused::AllFailed(failed)) => (0, failed, file.warnings().to_vec()),
@@ -87,14 +74,6 @@ pub(crate) async fn validate(
         file.write_failed(&failed),
     )
         .into_response())
-}
-
-fn rules(api: &Api, caller: &Caller) -> Rules {
-    Rules {
-        form: Form::Csv,
-        cards: caller.cards,
-        now: api.engine.now(),
-    }
 }
 
 /// The file, and what the rules say of its rows. What there is to say of the file goes before what there is of rows.
