@@ -20,6 +20,7 @@ pub mod metadata;
 pub mod money;
 pub mod outcome;
 pub mod person;
+pub mod rate;
 pub mod raw;
 pub mod retry;
 pub mod secret;

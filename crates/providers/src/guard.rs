@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use tidemark_domain::check::{Answer, BalanceRequest, CALL_DEADLINE};
 use tidemark_domain::clock::{Clock, Timestamp};
+use tidemark_domain::rate::{Bucket, Rate};
 
 use crate::Provider;
 
@@ -53,7 +54,11 @@ pub struct Guard {
 impl Guard {
     /// A guard whose bucket is full.
     pub fn new(provider: Arc<dyn Provider>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        let bucket = Mutex::new(Bucket::full(limits, clock.now()));
+        let rate = Rate {
+            per_second: limits.per_second,
+            burst: limits.burst,
+        };
+        let bucket = Mutex::new(Bucket::full(rate, clock.now()));
         Self {
             provider,
             clock,
@@ -123,57 +128,5 @@ impl Guard {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.fill(self.clock.now());
         bucket
-    }
-}
-
-/// A permit, in millionths: `per_second` permits a second are that many millionths a microsecond, so the
-/// bucket stays exact in integers.
-const PERMIT: u64 = 1_000_000;
-
-/// A token bucket.
-struct Bucket {
-    per_second: u64,
-    /// In millionths of a permit, as is `level`.
-    capacity: u64,
-    level: u64,
-    filled_at: Timestamp,
-}
-
-impl Bucket {
-    fn full(limits: Limits, now: Timestamp) -> Self {
-        let capacity = u64::from(limits.burst.max(1)) * PERMIT;
-        Self {
-            per_second: u64::from(limits.per_second.max(1)),
-            capacity,
-            level: capacity,
-            filled_at: now,
-        }
-    }
-
-    /// Also follows a clock that is set back: waiting until it catches up could take hours.
-    fn fill(&mut self, now: Timestamp) {
-        let rested = u64::try_from(now.since(self.filled_at).as_micros()).unwrap_or(u64::MAX);
-        self.add(rested.saturating_mul(self.per_second));
-        self.filled_at = now;
-    }
-
-    fn add(&mut self, millionths: u64) {
-        self.level = self.level.saturating_add(millionths).min(self.capacity);
-    }
-
-    fn take(&mut self, wanted: usize) -> usize {
-        let taken = (self.level / PERMIT).min(u64::try_from(wanted).unwrap_or(u64::MAX));
-        self.level -= taken * PERMIT;
-        usize::try_from(taken).unwrap_or(wanted)
-    }
-
-    fn give_back(&mut self, unused: usize) {
-        self.add(u64::try_from(unused).unwrap_or(u64::MAX).saturating_mul(PERMIT));
-    }
-
-    fn next(&self) -> Timestamp {
-        let missing = PERMIT.saturating_sub(self.level);
-        self.filled_at
-            .after(Duration::from_micros(missing.div_ceil(self.per_second)))
     }
 }
