@@ -67,7 +67,8 @@ class Tidemark:
         log = self.bench.folder / f"{self.name}.log"
         log.unlink(missing_ok=True)
         command = [str(TIDEMARK), "serve", "--listen", "127.0.0.1:0", *self.arguments]
-        command += ["--config", str(self.config)]
+        # One key makes every request of a benchmark.
+        command += ["--requests-per-second", "0", "--config", str(self.config)]
         self.server = Started(command, log, env=environment())
         self.url = self.server.wait_for("listening on https://").rpartition(" ")[2]
 

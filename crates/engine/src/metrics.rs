@@ -32,6 +32,7 @@ pub struct Metrics {
     pub(crate) exports_running: Gauge,
     exports: Family<Labels, Counter>,
     pub(crate) exported_rows: Counter,
+    rate_limited_requests: Counter,
 }
 
 /// How an export ended.
@@ -59,6 +60,7 @@ impl Metrics {
             exports_running: Gauge::default(),
             exports: Family::default(),
             exported_rows: Counter::default(),
+            rate_limited_requests: Counter::default(),
             registry: Registry::default(),
         };
         metrics.register(&mut registry);
@@ -93,6 +95,12 @@ impl Metrics {
         registry.register("exports", exports, self.exports.clone());
         let rows = "Rows handed to exports";
         registry.register("exported_rows", rows, self.exported_rows.clone());
+        let refused = "Requests refused because their API key had made too many";
+        registry.register(
+            "rate_limited_requests",
+            refused,
+            self.rate_limited_requests.clone(),
+        );
     }
 
     /// Every label is there from the start, or the first failure would be no increase.
@@ -139,6 +147,11 @@ impl Metrics {
     pub(crate) fn export_ended(&self, end: ExportEnd) {
         self.exports_running.dec();
         self.exports.get_or_create(&[("end", end.as_str())]).inc();
+    }
+
+    /// A request was answered with 429.
+    pub fn rate_limited(&self) {
+        self.rate_limited_requests.inc();
     }
 
     /// Appends everything in the OpenMetrics text format, without its closing line.

@@ -7,11 +7,13 @@ mod layer;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
+use tidemark_domain::rate::Rate;
 use tidemark_domain::retry::RetryPolicy;
 use tidemark_engine::Settings;
 use tidemark_providers::guard::Limits;
@@ -39,6 +41,10 @@ pub struct Options {
     pub public_url: Option<String>,
     /// Proxies that end TLS in front of the server; empty where it speaks TLS itself.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many connections from clients the process may have.
+    pub client_connections: usize,
+    /// How often one API key may ask; `None` for no limit.
+    pub requests: Option<Rate>,
     pub log: LogFormat,
     pub checks: Checks,
     /// Every value above, in words, with the place it came from.
@@ -84,6 +90,14 @@ impl fmt::Display for Origin {
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8443);
 
+pub const DEFAULT_CLIENT_CONNECTIONS: usize = 1_024;
+
+/// For each API key, and each process.
+pub const DEFAULT_REQUESTS: Rate = Rate {
+    per_second: 50,
+    burst: 200,
+};
+
 impl Options {
     /// All defaults, on a free port of the loopback address.
     pub fn in_folder(data_dir: PathBuf) -> Self {
@@ -98,6 +112,8 @@ impl Options {
             tls: None,
             public_url: None,
             trusted_proxies: Vec::new(),
+            client_connections: DEFAULT_CLIENT_CONNECTIONS,
+            requests: Some(DEFAULT_REQUESTS),
             log: LogFormat::default(),
             checks: Checks::default(),
             said: Vec::new(),
@@ -158,13 +174,10 @@ impl Resolver {
             ToString::to_string,
         );
         let database_url = self.database_url(data_dir.as_deref())?;
-        let most = POSTGRES_CONNECTIONS.to_string();
-        let connections = self.find(
-            "database_connections",
-            &most,
-            |l| l.database_connections,
-            ToString::to_string,
-        );
+        let most = u64::from(POSTGRES_CONNECTIONS);
+        let database_connections = self.number("database_connections", most, 2..=1_000, |l| {
+            l.database_connections
+        })?;
         let master_key = self.find(
             "master_key",
             "master.key in data_dir",
@@ -192,27 +205,44 @@ impl Resolver {
             list.join(", ")
         };
         let trusted_proxies = self.find("trusted_proxies", "none", |l| l.trusted_proxies.clone(), proxies);
+        let requests = self.requests()?;
         let log = self.find("log", "text", |l| l.log, |log| log.as_str().to_owned());
-        let connections = connections.unwrap_or(POSTGRES_CONNECTIONS);
-        ensure!(
-            (2..=1_000).contains(&connections),
-            "database_connections must be 2 to 1000"
-        );
+        let most = DEFAULT_CLIENT_CONNECTIONS as u64;
+        let client_connections =
+            self.number("client_connections", most, 1..=100_000, |l| l.client_connections)?;
         let checks = self.checks()?;
         Ok(Options {
             data_dir,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             metrics_listen,
             database_url,
-            database_connections: connections,
+            database_connections: u32::try_from(database_connections)?,
             master_key,
             tls,
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             trusted_proxies: trusted_proxies.unwrap_or_default(),
+            client_connections: usize::try_from(client_connections)?,
+            requests,
             log: log.unwrap_or_default(),
             checks,
             said: self.said,
         })
+    }
+
+    /// A number that must lie within a range.
+    fn number(
+        &mut self,
+        name: &'static str,
+        default: u64,
+        range: RangeInclusive<u64>,
+        get: impl Fn(&Layer) -> Option<u64>,
+    ) -> anyhow::Result<u64> {
+        let value = self
+            .find(name, &default.to_string(), get, u64::to_string)
+            .unwrap_or(default);
+        let (least, most) = (range.start(), range.end());
+        ensure!(range.contains(&value), "{name} must be {least} to {most}");
+        Ok(value)
     }
 
     /// The value of the first layer that has one; notes it, or `default`, with its origin.
@@ -280,39 +310,36 @@ impl Resolver {
         }
     }
 
+    fn requests(&mut self) -> anyhow::Result<Option<Rate>> {
+        let Rate { per_second, burst } = DEFAULT_REQUESTS;
+        let most = 1_000_000;
+        let per_second = self.number("requests_per_second", per_second.into(), 0..=most, |l| {
+            l.requests_per_second
+        })?;
+        let burst = self.number("request_burst", burst.into(), 1..=most, |l| l.request_burst)?;
+        let rate = Rate {
+            per_second: u32::try_from(per_second)?,
+            burst: u32::try_from(burst)?,
+        };
+        Ok((rate.per_second > 0).then_some(rate))
+    }
+
     fn checks(&mut self) -> anyhow::Result<Checks> {
         let (limits, retry) = (Limits::default(), RetryPolicy::SANDBOX);
-        let mut number = |name: &'static str,
-                          default: u64,
-                          range: std::ops::RangeInclusive<u64>,
-                          get: fn(&ChecksLayer) -> Option<u64>| {
-            let found = self.find(name, &default.to_string(), |l| get(&l.checks), u64::to_string);
-            let value = found.unwrap_or(default);
-            ensure!(
-                range.contains(&value),
-                "{name} must be {} to {}",
-                range.start(),
-                range.end()
-            );
-            Ok(value)
+        let (rate, burst) = (limits.per_second.into(), limits.burst.into());
+        let (base, cap) = (retry.base.as_secs(), retry.cap.as_secs());
+        let mut number = |name, default, range, get: fn(&ChecksLayer) -> Option<u64>| {
+            self.number(name, default, range, |l| get(&l.checks))
         };
-        let per_second = number(
-            "checks.per_second",
-            limits.per_second.into(),
-            1..=1_000_000,
-            |c| c.per_second,
-        )?;
-        let burst = number("checks.burst", limits.burst.into(), 1..=1_000_000, |c| c.burst)?;
+        let per_second = number("checks.per_second", rate, 1..=1_000_000, |c| c.per_second)?;
+        let burst = number("checks.burst", burst, 1..=1_000_000, |c| c.burst)?;
         let concurrent = number("checks.concurrent", 512, 1..=10_000, |c| c.concurrent)?;
         let lease = number("checks.lease_seconds", 26, 2..=600, |c| c.lease_seconds)?;
         let max_tries = number("checks.max_tries", 5, 1..=100, |c| c.max_tries)?;
-        let base = number(
-            "checks.retry_base_seconds",
-            retry.base.as_secs(),
-            1..=3_600,
-            |c| c.retry_base_seconds,
-        )?;
-        let cap = number("checks.retry_cap_seconds", retry.cap.as_secs(), 1..=86_400, |c| {
+        let base = number("checks.retry_base_seconds", base, 1..=3_600, |c| {
+            c.retry_base_seconds
+        })?;
+        let cap = number("checks.retry_cap_seconds", cap, 1..=86_400, |c| {
             c.retry_cap_seconds
         })?;
         let lease = Duration::from_secs(lease);

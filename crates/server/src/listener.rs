@@ -1,6 +1,11 @@
 //! Our own accept loop: TLS, deadlines, a cap on connections, and an end in good order.
 //!
 //! A connection that speaks plain HTTP is answered with an error and closed, unless a trusted proxy may do so.
+//! What never becomes a request is answered here too, with the same envelope as every other error.
+
+mod places;
+mod quiet;
+mod refusal;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,7 +16,6 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -21,18 +25,19 @@ use tidemark_domain::id::RequestId;
 use tidemark_engine::Phase;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use self::places::{Place, Places};
+use self::quiet::{Quiet, Turn};
 use crate::api::{Api, ApiError, ErrorContext, Transport};
 
 /// For the TLS handshake, and for the first byte of all.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// For a request's line and headers.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// Connections at once; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 1_024;
+/// How long an HTTP/2 connection that is refused may be told so.
+const REFUSAL: Duration = Duration::from_secs(5);
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// Room for a URL and headers at their limits, which the API judges itself with a proper answer.
@@ -43,27 +48,28 @@ const AFTER_CUT: Duration = Duration::from_secs(1);
 /// The first byte of a TLS handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
-/// Accepts connections until `stop` begins to drain; returns once the last one is over, which the cut ensures.
-pub async fn serve(listener: TcpListener, tls: TlsAcceptor, api: Api, app: Router) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Accepts up to `most` connections at once until `stop` begins to drain; returns once the last one is over,
+/// which the cut ensures.
+pub async fn serve(listener: TcpListener, tls: TlsAcceptor, api: Api, app: Router, most: usize) {
+    let mut places = Places::new(most, api.engine.clock().clone());
     let shared = Arc::new(Shared { tls, api, app });
     let mut stop = shared.api.stop.clone();
     loop {
-        let permit = tokio::select! {
-            permit = connections.clone().acquire_owned() => permit,
+        let place = tokio::select! {
+            place = places.next() => place,
             () = stop.reached(Phase::Draining) => break,
         };
+        // The only error is that of closed semaphores, which nobody closes.
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.reached(Phase::Draining) => break,
         };
+        let place = places.improved(place);
         let (shared, clock) = (shared.clone(), shared.api.engine.clock().clone());
         match accepted {
             Ok((stream, peer)) => {
-                tokio::spawn(async move {
-                    shared.connection(stream, peer).await;
-                    drop(permit);
-                });
+                tokio::spawn(async move { shared.connection(stream, peer, place).await });
             }
             // Out of file handles, most likely: waiting lets some go.
             Err(error) => {
@@ -75,9 +81,7 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, api: Api, app: Route
         }
     }
     drop(listener);
-    // Every connection holds a permit, so all permits mean none is left.
-    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = connections.acquire_many(all).await;
+    places.all_free().await;
 }
 
 struct Shared {
@@ -87,7 +91,8 @@ struct Shared {
 }
 
 impl Shared {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+    /// Serves a connection for as long as it has its place.
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         let _ = stream.set_nodelay(true);
         let mut first = [0];
         match self.in_time(stream.peek(&mut first)).await {
@@ -97,6 +102,7 @@ impl Shared {
         let transport = Transport {
             peer: peer.ip().to_canonical(),
             encrypted: first[0] == TLS_HANDSHAKE,
+            crowded: place.is_spare(),
         };
         if transport.encrypted {
             let Some(Ok(stream)) = self.in_time(self.tls.accept(stream)).await else {
@@ -108,7 +114,8 @@ impl Shared {
                 self.http1(stream, transport).await;
             }
         } else if self.api.trusted_proxies.is_empty() {
-            self.refuse_plain(stream).await;
+            let message = "This port speaks HTTPS only; use an https:// URL.";
+            self.refuse(stream, &ApiError::bad_request(message)).await;
         } else {
             self.http1(stream, transport).await;
         }
@@ -124,20 +131,49 @@ impl Shared {
     }
 
     async fn http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin, transport: Transport) {
-        let service = service_fn(|request| answer(self.app.clone(), request, transport));
-        let connection = http1::Builder::new()
+        let turn = Turn::default();
+        let service = service_fn(|request| {
+            turn.begin();
+            let (answer, turn) = (answer(self.app.clone(), request, transport), turn.clone());
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| turn.answer(body))) }
+        });
+        let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_DEADLINE)
             .max_buf_size(HEAD_BUFFER)
             .max_headers(MAX_HEADER_COUNT)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
+            .serve_connection(TokioIo::new(Quiet::new(stream, turn.clone())), service);
         let mut stop = self.api.stop.clone();
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = stop.reached(Phase::Draining) => connection.as_mut().graceful_shutdown(),
+        // Whether the end found it between two answers: then whatever came since had no answer.
+        let mut kept = false;
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = stop.reached(Phase::Draining) => {
+                kept = turn.is_nobodys();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                self.end(&mut connection).await
+            }
+        };
+        let Some(ended) = ended else { return };
+        let parts = connection.into_parts();
+        let (mut stream, kept_back) = parts.io.into_inner().into_parts();
+        let said = match &ended {
+            _ if !turn.is_nobodys() => None,
+            Err(error) => refusal::of(error, kept_back, &parts.read_buf),
+            Ok(()) => {
+                let unread = !parts.read_buf.trim_ascii_start().is_empty();
+                (kept && (unread || has_bytes(&mut stream).await)).then(ApiError::ending)
+            }
+        };
+        match (said, ended) {
+            (Some(error), _) => self.refuse(stream, &error).await,
+            (None, Err(error)) if !error.is_parse() => {
+                // An answer broke off. Without a closing notice nobody takes it for whole.
+            }
+            (None, _) => {
+                let _ = self.end(stream.shutdown()).await;
+            }
         }
-        self.end(connection).await;
     }
 
     async fn http2(&self, stream: impl AsyncRead + AsyncWrite + Unpin, transport: Transport) {
@@ -152,55 +188,54 @@ impl Shared {
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let mut stop = self.api.stop.clone();
+        let clock = self.api.engine.clock();
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = stop.reached(Phase::Draining) => connection.as_mut().graceful_shutdown(),
+            () = stop.reached(Phase::Draining) => {}
+            () = clock.sleep_until(clock.now().after(REFUSAL)), if transport.crowded => {}
         }
+        connection.as_mut().graceful_shutdown();
         self.end(connection).await;
     }
 
     /// Lets a connection finish what it has begun; after the cut it gets a moment to say that it broke off.
-    async fn end(&self, connection: impl Future) {
+    async fn end<T>(&self, connection: impl Future<Output = T>) -> Option<T> {
         let (mut stop, clock) = (self.api.stop.clone(), self.api.engine.clock());
         tokio::select! {
-            _ = connection => {}
+            ended = connection => Some(ended),
             () = async {
                 stop.reached(Phase::Cut).await;
                 clock.sleep_until(clock.now().after(AFTER_CUT)).await;
-            } => {}
+            } => None,
         }
     }
 
-    /// Tells a client that speaks plain HTTP what is wrong. Nothing it sent is processed.
-    async fn refuse_plain(&self, mut stream: TcpStream) {
+    /// Answers what is no request, and closes.
+    async fn refuse(&self, stream: impl AsyncRead + AsyncWrite + Unpin, error: &ApiError) {
         let engine = &self.api.engine;
+        let id = engine.id(RequestId::new);
         let context = ErrorContext {
             now: engine.now(),
             public_url: &self.api.public_url,
         };
-        let message = "This port speaks HTTPS only; use an https:// URL.";
-        let (parts, body) = ApiError::bad_request(message).render(&context).into_parts();
-        let body = body
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
-        let head = format!(
-            "HTTP/1.1 {} Bad Request\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-             Request-Id: {}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
-            parts.status.as_u16(),
-            body.len(),
-            engine.id(RequestId::new),
-        );
-        let answer = [head.as_bytes(), &body].concat();
-        let talk = async {
-            stream.write_all(&answer).await?;
-            stream.shutdown().await?;
-            // Closing on unread bytes would reset the connection, and the client would lose the answer.
-            let mut rest = (&mut stream).take(64 << 10);
-            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
-        };
-        let _ = within(engine.clock(), Duration::from_secs(1), talk).await;
+        let answer = refusal::bytes(error, id, &context).await;
+        let code = error.code();
+        tracing::info!(request_id = %id, status = code.status().as_u16(), code = code.as_str(), "refused unread");
+        let _ = within(
+            engine.clock(),
+            Duration::from_secs(1),
+            refusal::send(stream, &answer),
+        )
+        .await;
+    }
+}
+
+/// Whether bytes have come that nobody has read.
+async fn has_bytes(stream: &mut (impl AsyncRead + Unpin)) -> bool {
+    tokio::select! {
+        biased;
+        read = stream.read_u8() => read.is_ok(),
+        () = std::future::ready(()) => false,
     }
 }
 

@@ -14,7 +14,7 @@ use tidemark_store::{DatabaseUrl, Error, OpenMode, Role, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Rates};
 use crate::clock::SystemClock;
 use crate::config::Options;
 use crate::files::{self, FolderLock};
@@ -70,13 +70,20 @@ pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> anyhow::Resu
             .unwrap_or_else(|| format!("https://{address}"))
             .into(),
         trusted_proxies: options.trusted_proxies.into(),
+        rates: Arc::new(Rates::new(options.requests)),
     };
     let app = api::router(api.clone());
     Ok(Running {
         worker,
         address,
         ca_file,
-        listening: tokio::spawn(listener::serve(listener, tls, api, app)),
+        listening: tokio::spawn(listener::serve(
+            listener,
+            tls,
+            api,
+            app,
+            options.client_connections,
+        )),
         _lock: lock,
     })
 }

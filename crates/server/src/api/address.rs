@@ -20,6 +20,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Transport {
     pub peer: IpAddr,
     pub encrypted: bool,
+    /// There was no room for it any more: its requests are refused.
+    pub crowded: bool,
 }
 
 /// Where a request is said to come from, and the id under which it is answered.

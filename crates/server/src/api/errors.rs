@@ -25,6 +25,7 @@ pub enum Code {
     PayloadTooLarge,
     UriTooLong,
     UnsupportedMediaType,
+    RateLimited,
     HeadersTooLarge,
     InternalError,
     Unavailable,
@@ -44,6 +45,7 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -64,6 +66,7 @@ impl Code {
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::UriTooLong => "URI_TOO_LONG",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::RateLimited => "RATE_LIMITED",
             Self::HeadersTooLarge => "HEADERS_TOO_LARGE",
             Self::InternalError => "INTERNAL_ERROR",
             Self::Unavailable => "UNAVAILABLE",
@@ -85,6 +88,9 @@ impl Code {
             Self::PayloadTooLarge => "Please split the request into smaller ones.",
             Self::UriTooLong | Self::HeadersTooLarge => "Please send less in the URL and the headers.",
             Self::UnsupportedMediaType => "Please send the body in the type that this path takes.",
+            Self::RateLimited => {
+                "Please wait for the seconds in the Retry-After header, and send less often."
+            }
             Self::InternalError => "Please try again; if it stays, tell us the Request-Id.",
             Self::Unavailable => "Please try again in a few seconds.",
             Self::HttpVersion => "Please use HTTP/1.1 or HTTP/2.",
@@ -126,6 +132,11 @@ impl ApiError {
     /// The one answer to every request without a good key.
     pub fn unauthorized() -> Self {
         Self::new(Code::Unauthorized, "Invalid API key provided.")
+    }
+
+    /// The answer to whatever comes once the end has begun.
+    pub fn ending() -> Self {
+        Self::new(Code::Unavailable, "The server is about to end.")
     }
 
     pub fn internal() -> Self {

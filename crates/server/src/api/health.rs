@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidemark_engine::Phase;
 
 use super::Api;
-use super::errors::{ApiError, Code};
+use super::errors::ApiError;
 
 /// The process answers. Says nothing of what it needs, so that a lost database does not get it restarted.
 pub(crate) async fn healthz() -> Json<Value> {
@@ -16,7 +16,7 @@ pub(crate) async fn healthz() -> Json<Value> {
 /// The server can take requests: its database answers, and it is not about to end.
 pub(crate) async fn readyz(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
     if api.stop.phase() > Phase::Running {
-        return Err(ApiError::new(Code::Unavailable, "The server is about to end."));
+        return Err(ApiError::ending());
     }
     api.engine.store().ping().await?;
     let providers = api.engine.providers();

@@ -6,14 +6,15 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
-use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Version};
 use tidemark_domain::id::RequestId;
 use tidemark_domain::limits::{MAX_HEADERS, MAX_URL};
+use tidemark_engine::Phase;
 use tracing::Instrument as _;
 
-use super::Api;
 use super::errors::{ApiError, Code, ErrorContext, RequestTag};
+use super::{Api, Transport};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
@@ -60,13 +61,45 @@ pub(crate) async fn frame(State(api): State<Api>, mut request: Request, next: Ne
     response
 }
 
+/// Takes nothing new in once the end has begun, or on a connection for which there is no room. Whether the
+/// process lives is answered all the same.
+pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let ending = api.stop.phase() > Phase::Running;
+    let crowded = request.extensions().get::<Transport>().is_some_and(|t| t.crowded);
+    if !ending && !crowded {
+        return next.run(request).await;
+    }
+    let closes = request.version() < Version::HTTP_2;
+    let mut response = if request.uri().path() == "/healthz" {
+        next.run(request).await
+    } else if ending {
+        ApiError::ending().into_response()
+    } else {
+        ApiError::new(
+            Code::Unavailable,
+            "The server has as many connections as it can take.",
+        )
+        .into_response()
+    };
+    if closes {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
 /// Refuses URLs and headers beyond the limits.
 pub(crate) async fn limit_head(request: Request, next: Next) -> Result<Response, ApiError> {
-    let url = request
+    // HTTP/2 sends scheme and host as parts of the URL.
+    let host = request
+        .uri()
+        .authority()
+        .map_or(0, |host| "https://".len() + host.as_str().len());
+    let path = request
         .uri()
         .path_and_query()
         .map_or(0, |text| text.as_str().len());
-    if url > MAX_URL {
+    if host + path > MAX_URL {
         return Err(ApiError::new(Code::UriTooLong, "The URL is longer than 64 KiB."));
     }
     // A header line is a name, a colon, a space, a value and a line end.

@@ -17,6 +17,7 @@ mod json;
 mod layers;
 mod page_token;
 mod query;
+mod rates;
 mod submission;
 mod upload;
 
@@ -30,6 +31,8 @@ use tidemark_engine::{Engine, Stop};
 
 pub use address::Transport;
 pub use errors::{ApiError, Code, ErrorContext};
+pub(crate) use layers::REQUEST_ID;
+pub use rates::Rates;
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -39,10 +42,11 @@ pub struct Api {
     /// Where clients reach the server, without a slash at its end.
     pub public_url: Arc<str>,
     pub trusted_proxies: Arc<[IpNet]>,
+    pub rates: Arc<Rates>,
 }
 
 /// The whole API as one service. Layers run from the last one named to the first: request id and envelope,
-/// limits, transport, authentication, then the route.
+/// admission, limits, transport, authentication, rate, then the route.
 pub fn router(api: Api) -> Router {
     Router::new()
         .route(
@@ -61,9 +65,11 @@ pub fn router(api: Api) -> Router {
         .route("/readyz", get(health::readyz))
         .fallback(errors::not_found)
         .method_not_allowed_fallback(errors::method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), rates::limit))
         .layer(from_fn_with_state(api.clone(), auth::authenticate))
         .layer(from_fn_with_state(api.clone(), address::check_transport))
         .layer(from_fn(layers::limit_head))
+        .layer(from_fn_with_state(api.clone(), layers::admit))
         .layer(from_fn_with_state(api.clone(), layers::frame))
         .with_state(api)
 }

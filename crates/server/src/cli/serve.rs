@@ -32,6 +32,12 @@ pub(crate) struct ServeArgs {
     /// Proxy that ends TLS in front of the server; may be given more than once
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<IpNet>,
+    /// Requests a second for each API key, 0 for no limit [env: TIDEMARK_REQUESTS_PER_SECOND] [default: 50]
+    #[arg(long, value_name = "N")]
+    requests_per_second: Option<u64>,
+    /// Requests at one moment for each API key, after a rest [env: TIDEMARK_REQUEST_BURST] [default: 200]
+    #[arg(long, value_name = "N")]
+    request_burst: Option<u64>,
     /// Address where the operator reads /metrics over plain HTTP [env: TIDEMARK_METRICS_LISTEN] [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<SocketAddr>,
@@ -49,6 +55,8 @@ impl ServeArgs {
             tls_key: self.tls_key,
             public_url: self.public_url,
             trusted_proxies: (!self.trusted_proxy.is_empty()).then_some(self.trusted_proxy),
+            requests_per_second: self.requests_per_second,
+            request_burst: self.request_burst,
             log: self.log,
             ..self.server.layer()
         }

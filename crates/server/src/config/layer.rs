@@ -19,12 +19,15 @@ pub struct Layer {
     pub metrics_listen: Option<SocketAddr>,
     pub database_url: Option<String>,
     pub database_url_file: Option<PathBuf>,
-    pub database_connections: Option<u32>,
+    pub database_connections: Option<u64>,
     pub master_key: Option<PathBuf>,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
     pub public_url: Option<String>,
     pub trusted_proxies: Option<Vec<IpNet>>,
+    pub client_connections: Option<u64>,
+    pub requests_per_second: Option<u64>,
+    pub request_burst: Option<u64>,
     pub log: Option<LogFormat>,
     #[serde(default)]
     pub checks: ChecksLayer,
@@ -83,6 +86,14 @@ impl Layer {
             };
             text(name).map(parse).transpose()
         };
+        let number = |name: &str| -> anyhow::Result<Option<u64>> {
+            let parse = |value: String| {
+                value
+                    .parse()
+                    .with_context(|| format!("{name} is no whole number"))
+            };
+            text(name).map(parse).transpose()
+        };
         Ok(Self {
             config: path("TIDEMARK_CONFIG"),
             data_dir: path("TIDEMARK_DATA_DIR"),
@@ -92,6 +103,8 @@ impl Layer {
             database_url_file: path("TIDEMARK_DATABASE_URL_FILE"),
             master_key: path("TIDEMARK_MASTER_KEY_FILE"),
             public_url: text("TIDEMARK_PUBLIC_URL"),
+            requests_per_second: number("TIDEMARK_REQUESTS_PER_SECOND")?,
+            request_burst: number("TIDEMARK_REQUEST_BURST")?,
             ..Self::default()
         })
     }

@@ -65,8 +65,15 @@ fn the_defaults_that_the_example_shows_are_the_ones_that_hold() {
             .lines()
             .find(|line| line.starts_with(&format!("#{name} = ")))
             .unwrap();
-        if said.name.starts_with("checks.") || ["listen", "log", "database_connections"].contains(&said.name)
-        {
+        let shown = [
+            "listen",
+            "log",
+            "database_connections",
+            "client_connections",
+            "requests_per_second",
+            "request_burst",
+        ];
+        if said.name.starts_with("checks.") || shown.contains(&said.name) {
             let (_, value) = line.split_once(" = ").unwrap();
             assert_eq!(value.trim_matches('"'), said.value, "{}", said.name);
         }
@@ -78,6 +85,7 @@ fn the_defaults_that_the_example_shows_are_the_ones_that_hold() {
         );
     }
     assert_eq!(options.checks, Checks::default());
+    assert_eq!(options.requests, Some(DEFAULT_REQUESTS));
 }
 
 #[test]
@@ -125,20 +133,42 @@ fn a_flag_goes_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
+fn no_requests_a_second_means_no_limit() {
+    let limit = |per_second| {
+        let flags = Layer {
+            requests_per_second: Some(per_second),
+            request_burst: Some(9),
+            ..in_folder()
+        };
+        resolved(flags, Layer::default()).requests
+    };
+    assert_eq!(limit(0), None);
+    let three = Rate {
+        per_second: 3,
+        burst: 9,
+    };
+    assert_eq!(limit(3), Some(three));
+}
+
+#[test]
 fn variables_are_a_layer_and_an_empty_one_says_nothing() {
     let layer = Layer::from_environment(|name| match name {
         "TIDEMARK_DATA_DIR" => Some("/data".to_owned()),
         "TIDEMARK_METRICS_LISTEN" => Some("127.0.0.1:9464".to_owned()),
+        "TIDEMARK_REQUESTS_PER_SECOND" => Some("7".to_owned()),
         _ => Some(String::new()),
     });
     let said = Layer {
         data_dir: Some(PathBuf::from("/data")),
         metrics_listen: Some("127.0.0.1:9464".parse().unwrap()),
+        requests_per_second: Some(7),
         ..Layer::default()
     };
     assert_eq!(layer.unwrap(), said);
     let wrong = Layer::from_environment(|name| (name == "TIDEMARK_LISTEN").then(|| "8443".to_owned()));
     assert!(wrong.unwrap_err().to_string().contains("TIDEMARK_LISTEN"));
+    let wrong = Layer::from_environment(|name| (name == "TIDEMARK_REQUEST_BURST").then(|| "-1".to_owned()));
+    assert!(wrong.unwrap_err().to_string().contains("TIDEMARK_REQUEST_BURST"));
 }
 
 #[test]
@@ -177,6 +207,9 @@ fn what_makes_no_sense_is_refused() {
         "tls_cert = \"c\"",
         "public_url = \"http://x\"",
         "database_connections = 1",
+        "requests_per_second = 1000001",
+        "request_burst = 0",
+        "client_connections = 0",
         "[checks]\nlease_seconds = 1",
         "[checks]\nconcurrent = 0",
     ] {

@@ -64,7 +64,8 @@ impl Node {
         command.arg("--master-key").arg(&setup.master_key);
         command.arg("--data-dir").arg(&setup.data_dir);
         if setup.role == "serve" {
-            command.args(["--listen", "127.0.0.1:0"]);
+            // One key makes every request of a campaign.
+            command.args(["--listen", "127.0.0.1:0", "--requests-per-second", "0"]);
         }
         match points {
             Points::Nothing => &mut command,
