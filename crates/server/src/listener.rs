@@ -157,8 +157,9 @@ impl Shared {
         let Some(ended) = ended else { return };
         let parts = connection.into_parts();
         let (mut stream, kept_back) = parts.io.into_inner().into_parts();
+        let broken_off = !turn.is_nobodys();
         let said = match &ended {
-            _ if !turn.is_nobodys() => None,
+            _ if broken_off => None,
             Err(error) => refusal::of(error, kept_back, &parts.read_buf),
             Ok(()) => {
                 let unread = !parts.read_buf.trim_ascii_start().is_empty();
@@ -167,9 +168,8 @@ impl Shared {
         };
         match (said, ended) {
             (Some(error), _) => self.refuse(stream, &error).await,
-            (None, Err(error)) if !error.is_parse() => {
-                // An answer broke off. Without a closing notice nobody takes it for whole.
-            }
+            // Without a closing notice nobody takes its answer for whole.
+            (None, Err(error)) if broken_off && !error.is_parse() => {}
             (None, _) => {
                 let _ = self.end(stream.shutdown()).await;
             }

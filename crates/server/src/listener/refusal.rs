@@ -43,11 +43,12 @@ pub(super) fn of(error: &hyper::Error, kept_back: Option<u16>, unread: &[u8]) ->
         None if error.is_incomplete_message() => Some(ApiError::bad_request(
             "The request ended in the middle of its headers.",
         )),
-        // hyper's own deadline has no cause; a stream that timed out has one, and can carry no answer.
-        None if error.is_timeout() && error.source().is_none() => Some(ApiError::new(
-            Code::RequestTimeout,
-            "The request's headers came too slowly.",
-        )),
+        // hyper's own deadline has no cause; a stream that timed out has one, and can carry no answer. A
+        // connection on which nothing was begun is only idle.
+        None if error.is_timeout() && error.source().is_none() && !unread.trim_ascii_start().is_empty() => {
+            let message = "The request's headers came too slowly.";
+            Some(ApiError::new(Code::RequestTimeout, message))
+        }
         None => None,
     }
 }
@@ -58,6 +59,7 @@ fn names_another_version(head: &[u8]) -> bool {
     let last = line.and_then(|line| line.trim_ascii_end().rsplit(|&byte| byte == b' ').next());
     let digits = last.and_then(|word| word.strip_prefix(b"HTTP/"));
     digits.is_some_and(|version| match version {
+        b"1.0" | b"1.1" => false,
         [major] => major.is_ascii_digit(),
         [major, b'.', minor] => major.is_ascii_digit() && minor.is_ascii_digit(),
         _ => false,
@@ -119,6 +121,8 @@ mod tests {
         }
         for broken in [
             "GET / HTTX/1.1\r\n",
+            "G@T / HTTP/1.1\r\n",
+            "G@T / HTTP/1.0\r\n",
             "GET / HTTP/11.0\r\n",
             "GET /\r\nHTTP/3.0\r\n",
             "",

@@ -6,5 +6,7 @@ mod balance_requests;
 mod balances;
 mod everywhere;
 mod health;
+mod outer;
 mod proxies;
+mod rate_limits;
 mod support;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidemark::clock::SystemClock;
 use tidemark::config::Options;
 use tidemark::wire::{self, Running};
-use tidemark_domain::clock::Clock as _;
+use tidemark_domain::clock::Clock;
 use tidemark_store::testing::TestDatabase;
 
 /// A running server with one requester and its key.
@@ -28,12 +28,21 @@ impl TestServer {
     }
 
     pub(crate) async fn start_with(db: TestDatabase, change: impl FnOnce(&mut Options)) -> Self {
+        Self::start_at(db, SystemClock, change).await
+    }
+
+    /// The same, on a clock of the test's own.
+    pub(crate) async fn start_at(
+        db: TestDatabase,
+        clock: impl Clock + 'static,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         tidemark::logging::start(false);
         let folder = db.folder.path().join("data");
         let mut options = Options::in_folder(folder.clone());
         options.database_url = db.url_text.clone();
         change(&mut options);
-        let running = wire::start_with(options, Arc::new(SystemClock)).await.unwrap();
+        let running = wire::start_with(options, Arc::new(clock)).await.unwrap();
         running.engine().add_requester("Lender").await.unwrap();
         let (_, secret) = running.engine().create_key("Lender", "test", None).await.unwrap();
         let client = client(&running).build().unwrap();
