@@ -10,6 +10,7 @@ mod refusal;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +35,7 @@ use crate::api::{Api, ApiError, ErrorContext, Transport};
 
 /// For the TLS handshake, and for the first byte of all.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// For a request's line and headers.
+/// For a request's line and headers, and for the first request of an HTTP/2 connection.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 /// How long an HTTP/2 connection that is refused may be told so.
 const REFUSAL: Duration = Duration::from_secs(5);
@@ -177,8 +178,12 @@ impl Shared {
     }
 
     async fn http2(&self, stream: impl AsyncRead + AsyncWrite + Unpin, transport: Transport) {
-        let app = self.app.clone();
-        let service = service_fn(move |request| answer(app.clone(), request, transport));
+        let (app, clock) = (self.app.clone(), self.api.engine.clock());
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = service_fn(|request| {
+            asked.store(true, Ordering::Relaxed);
+            answer(app.clone(), request, transport)
+        });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -188,14 +193,29 @@ impl Shared {
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let mut stop = self.api.stop.clone();
-        let clock = self.api.engine.clock();
+        let patience = if transport.crowded {
+            REFUSAL
+        } else {
+            HEADER_DEADLINE
+        };
+        let given_up = async {
+            clock.sleep_until(clock.now().after(patience)).await;
+            if asked.load(Ordering::Relaxed) && !transport.crowded {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
             _ = connection.as_mut() => return,
             () = stop.reached(Phase::Draining) => {}
-            () = clock.sleep_until(clock.now().after(REFUSAL)), if transport.crowded => {}
+            () = given_up => {}
         }
         connection.as_mut().graceful_shutdown();
-        self.end(connection).await;
+        if asked.load(Ordering::Relaxed) {
+            self.end(connection).await;
+        } else {
+            // It may not even have said hello, and then hyper would wait on.
+            within(clock, AFTER_CUT, connection).await;
+        }
     }
 
     /// Lets a connection finish what it has begun; after the cut it gets a moment to say that it broke off.

@@ -12,7 +12,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -21,39 +21,51 @@ use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Whose turn it is to write: the service's, from the moment it gets a request until its answer has left
-/// hyper's hands, or nobody's. All of it happens in the connection's one task.
+/// hyper's hands, or nobody's. All of it happens in the connection's one task. Holds the number of the request,
+/// times four, and one of the three states below.
 #[derive(Clone, Default)]
-pub(super) struct Turn(Arc<AtomicU8>);
+pub(super) struct Turn(Arc<AtomicU64>);
 
 /// No answer is under way.
-const NOBODY: u8 = 0;
+const NOBODY: u64 = 0;
 /// The service has a request, or hyper still writes its answer.
-const SERVICE: u8 = 1;
+const SERVICE: u64 = 1;
 /// hyper has the whole answer in its buffers, and flushes them next.
-const LAST_BYTES: u8 = 2;
+const LAST_BYTES: u64 = 2;
+const STATES: u64 = 4;
 
 impl Turn {
+    fn get(&self) -> (u64, u64) {
+        let value = self.0.load(Ordering::Relaxed);
+        (value / STATES, value % STATES)
+    }
+
+    fn set(&self, request: u64, state: u64) {
+        self.0.store(request * STATES + state, Ordering::Relaxed);
+    }
+
     /// The service has got a request.
     pub(super) fn begin(&self) {
-        self.0.store(SERVICE, Ordering::Relaxed);
+        self.set(self.get().0 + 1, SERVICE);
     }
 
     /// The answer's body. Once hyper drops it, all of the answer is in hyper's buffers.
     pub(super) fn answer(&self, body: Body) -> Answer {
         Answer {
             body,
+            request: self.get().0,
             turn: self.clone(),
         }
     }
 
     pub(super) fn is_nobodys(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == NOBODY
+        self.get().1 == NOBODY
     }
 
     /// hyper flushes the stream only after it has written all that it had.
     fn flushed(&self) {
-        if self.0.load(Ordering::Relaxed) == LAST_BYTES {
-            self.0.store(NOBODY, Ordering::Relaxed);
+        if let (request, LAST_BYTES) = self.get() {
+            self.set(request, NOBODY);
         }
     }
 }
@@ -61,12 +73,17 @@ impl Turn {
 /// A body that tells when hyper is done with it.
 pub(super) struct Answer {
     body: Body,
+    request: u64,
     turn: Turn,
 }
 
 impl Drop for Answer {
+    /// hyper may drop a body that it does not send, such as that of an answer to HEAD, only after it has handed
+    /// over the next request, whose turn goes on.
     fn drop(&mut self) {
-        self.turn.0.store(LAST_BYTES, Ordering::Relaxed);
+        if self.turn.get().0 == self.request {
+            self.turn.set(self.request, LAST_BYTES);
+        }
     }
 }
 
@@ -160,5 +177,57 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Quiet<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_between_answers_is_kept_back_and_its_status_known() {
+        let (stream, mut client) = tokio::io::duplex(1 << 10);
+        let turn = Turn::default();
+        let mut quiet = Quiet::new(stream, turn.clone());
+        turn.begin();
+        let answer = turn.answer(Body::from("one"));
+        quiet.write_all(b"HTTP/1.1 200 OK, ").await.unwrap();
+        quiet.flush().await.unwrap();
+        drop(answer);
+        // Its last bytes come after hyper has let the body go.
+        quiet.write_all(b"one").await.unwrap();
+        assert!(!turn.is_nobodys());
+        quiet.flush().await.unwrap();
+        assert!(turn.is_nobodys());
+        quiet
+            .write_all(b"HTTP/1.1 431 Request Header Fields Too Large")
+            .await
+            .unwrap();
+        quiet.write_all(b"HTTP/1.1 400 Bad Request").await.unwrap();
+        quiet.shutdown().await.unwrap();
+        let (mut stream, kept_back) = quiet.into_parts();
+        assert_eq!(kept_back, Some(431));
+        stream.write_all(b", ours").await.unwrap();
+        drop(stream);
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "HTTP/1.1 200 OK, one, ours");
+    }
+
+    #[test]
+    fn a_body_dropped_late_does_not_end_the_next_turn() {
+        let turn = Turn::default();
+        turn.begin();
+        let late = turn.answer(Body::empty());
+        turn.begin();
+        drop(late);
+        turn.flushed();
+        assert!(!turn.is_nobodys());
+        drop(turn.answer(Body::empty()));
+        assert!(!turn.is_nobodys());
+        turn.flushed();
+        assert!(turn.is_nobodys());
     }
 }

@@ -6,6 +6,7 @@ mod balance_requests;
 mod balances;
 mod everywhere;
 mod health;
+mod methods;
 mod outer;
 mod proxies;
 mod rate_limits;

@@ -193,3 +193,23 @@ async fn a_head_beyond_what_the_library_takes_ends_its_stream_alone() {
     frames.is_alive(7).await;
     frames.0.stream.shutdown().await.unwrap();
 }
+
+/// Takes as long as the server waits for a first request: 10 seconds.
+#[tokio::test]
+async fn a_client_that_asks_for_nothing_does_not_keep_its_place() {
+    let server = sqlite_server().await;
+    let silent = async {
+        let mut raw = Raw::connect(&server, "h2").await;
+        let mut rest = Vec::new();
+        // Its end comes without TLS's closing notice: nothing has been said that could be cut short.
+        let _ = raw.stream.read_to_end(&mut rest).await;
+    };
+    let idle = async {
+        let mut frames = Frames::connect(&server).await;
+        frames.going_away().await;
+    };
+    let mut asked = Frames::connect(&server).await;
+    asked.is_alive(1).await;
+    tokio::join!(silent, idle);
+    asked.is_alive(3).await;
+}
