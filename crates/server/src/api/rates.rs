@@ -19,7 +19,7 @@ use tidemark_store::Caller;
 use super::Api;
 use super::errors::{ApiError, Code};
 
-// Fields and parameters as in draft-ietf-httpapi-ratelimit-headers-10.
+// Fields and parameters as in draft-ietf-httpapi-ratelimit-headers.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// So many buckets are kept before the first full ones are let go.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
@@ -78,22 +79,8 @@ impl Layer {
     pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let text = |name: &str| get(name).filter(|value| !value.is_empty());
         let path = |name: &str| text(name).map(PathBuf::from);
-        let address = |name: &str| -> anyhow::Result<Option<SocketAddr>> {
-            let parse = |value: String| {
-                value
-                    .parse()
-                    .with_context(|| format!("{name} is no address with a port"))
-            };
-            text(name).map(parse).transpose()
-        };
-        let number = |name: &str| -> anyhow::Result<Option<u64>> {
-            let parse = |value: String| {
-                value
-                    .parse()
-                    .with_context(|| format!("{name} is no whole number"))
-            };
-            text(name).map(parse).transpose()
-        };
+        let address = |name: &str| parsed(name, text(name), "no address with a port");
+        let number = |name: &str| parsed(name, text(name), "no whole number");
         Ok(Self {
             config: path("TIDEMARK_CONFIG"),
             data_dir: path("TIDEMARK_DATA_DIR"),
@@ -108,6 +95,14 @@ impl Layer {
             ..Self::default()
         })
     }
+}
+
+fn parsed<T: FromStr>(name: &str, text: Option<String>, wrong: &str) -> anyhow::Result<Option<T>>
+where
+    Result<T, T::Err>: anyhow::Context<T, T::Err>,
+{
+    let parse = |text: String| text.parse().with_context(|| format!("{name} is {wrong}"));
+    text.map(parse).transpose()
 }
 
 /// The one line of a file that holds a secret.
