@@ -17,6 +17,15 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
+    pub const ALL: [Self; 6] = [
+        Self::Required,
+        Self::WrongType,
+        Self::Invalid,
+        Self::Duplicate,
+        Self::NotApproved,
+        Self::TooMany,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Required => "REQUIRED",

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod docs;
 pub mod files;
 pub mod listener;
 pub mod logging;

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, Api, Rates};
 use crate::clock::SystemClock;
 use crate::config::Options;
+use crate::docs::Documents;
 use crate::files::{self, FolderLock};
 use crate::operator::{self, Operator};
 use crate::{listener, tls};
@@ -62,13 +63,15 @@ pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> anyhow::Resu
         .local_addr()
         .context("cannot tell the listening address")?;
     let worker = Worker::start(Arc::new(engine), &options, Role::Serve, clock).await?;
+    let public_url: Arc<str> = options
+        .public_url
+        .unwrap_or_else(|| format!("https://{address}"))
+        .into();
     let api = Api {
+        documents: Arc::new(Documents::new(public_url.clone(), &worker.engine.providers())),
         engine: worker.engine.clone(),
         stop: worker.stop.clone(),
-        public_url: options
-            .public_url
-            .unwrap_or_else(|| format!("https://{address}"))
-            .into(),
+        public_url,
         trusted_proxies: options.trusted_proxies.into(),
         rates: Arc::new(Rates::new(options.requests)),
     };

@@ -16,11 +16,13 @@ use tidemark_domain::limits::MAX_IDEMPOTENCY_KEY_CHARS;
 use tidemark_domain::outcome::Status;
 use tidemark_engine::{Origin, Submitted};
 use tidemark_store::{BatchPosition, Caller, Endpoint, Remembered};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
 use super::address::Source;
 use super::errors::{ApiError, Code};
+use super::openapi::schema;
 use super::page_token::List;
 use super::query::{Query, batch_id};
 use super::{submission, upload};
@@ -28,27 +30,41 @@ use super::{submission, upload};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-#[derive(Serialize)]
-struct SubmitReply {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SubmitReply {
+    #[schema(format = "uuid")]
     batch_id: String,
+    #[schema(format = DateTime)]
     submitted_at: String,
     message: &'static str,
+    /// The rows that were not taken, with every fault of each.
     failed_authorizers: Vec<FailedRow>,
+    /// What was taken all the same, and what to know about it.
     warnings: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FailedAuthorizer)]
 pub(crate) struct FailedRow {
+    /// Null where the row has none that is valid.
+    #[schema(required)]
     authorizer_unique_id: Option<String>,
+    /// Every fault of the row, as one text.
     error: String,
+    #[schema(schema_with = schema::account_type, required)]
     account_type: Option<&'static str>,
+    /// Counted from 1 in JSON; in a CSV file the header is 1, and blank records count.
+    #[schema(minimum = 1)]
     row_number: i32,
     errors: Vec<FieldFault>,
 }
 
-#[derive(Serialize)]
-struct FieldFault {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub(crate) struct FieldFault {
+    /// The field's path: `ssn`, `address.zip_code`, `metadata.branch`; in a CSV file the column.
     field: String,
+    #[schema(schema_with = schema::fault_code)]
     code: &'static str,
     message: String,
 }
@@ -70,7 +86,16 @@ impl From<&FailedAuthorizer> for FailedRow {
     }
 }
 
-/// `POST /v1/balance_requests`: 201 once the batch is durable.
+/// Submit a batch
+///
+/// Takes 1 to 1,000 authorizers. Good rows are accepted and bad ones listed in `failed_authorizers`; where all are bad,
+/// there is no batch and the answer is 400. 201 means durably stored.
+///
+/// The same body again within 24 hours gets the first reply again, with `Idempotent-Replayed: true`, and makes no second
+/// batch. A fresh `Idempotency-Key` asks for the same checks once more.
+#[utoipa::path(post, path = "/v1/balance_requests", operation_id = "submitBatch", tag = "Batches",
+    request_body(content = ref("#/components/schemas/Submission"), content_type = "application/json"),
+    responses((status = 201, description = "The batch is stored and waits to be processed.", body = SubmitReply)))]
 pub(crate) async fn submit(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -210,15 +235,26 @@ pub(super) fn refused(refused: Refused) -> ApiError {
     }
 }
 
-/// Where a batch stands, as clients see it.
-#[derive(Serialize)]
-struct BatchView {
+/// Where a batch stands; all of one moment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Batch)]
+pub(crate) struct BatchView {
+    #[schema(format = "uuid")]
     batch_id: String,
+    #[schema(schema_with = schema::batch_state)]
     status: &'static str,
+    #[schema(format = DateTime)]
     submitted_at: String,
+    #[schema(required, format = DateTime)]
     completed_at: Option<String>,
+    /// How many authorizers were accepted.
+    #[schema(minimum = 1)]
     total_authorizers: i32,
+    /// How many results are recorded.
+    #[schema(minimum = 0)]
     total_processed: i32,
+    /// How many results there are of each status; a status without any is left out.
+    #[schema(schema_with = schema::statuses)]
     statuses: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -242,7 +278,9 @@ impl From<&BatchStatus> for BatchView {
     }
 }
 
-/// `GET /v1/balance_requests/{batch_id}`.
+/// See where a batch stands
+#[utoipa::path(get, path = "/v1/balance_requests/{batch_id}", operation_id = "getBatch", tag = "Batches",
+    responses((status = 200, description = "The batch.", body = BatchView)))]
 pub(crate) async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -258,17 +296,21 @@ pub(crate) async fn show(
     Ok(axum::Json(BatchView::from(&batch)).into_response())
 }
 
-#[derive(Serialize)]
-struct BatchPage {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BatchPage {
     batches: Vec<BatchView>,
     has_more: bool,
+    /// Asks for the next page; null exactly when `has_more` is false.
+    #[schema(required)]
     next_page_token: Option<String>,
 }
 
 /// A position in the list: the time and the id of the last batch shown.
 const POSITION_LEN: usize = 8 + 16;
 
-/// `GET /v1/balance_requests`, newest first.
+/// List batches, newest first
+#[utoipa::path(get, path = "/v1/balance_requests", operation_id = "listBatches", tag = "Batches",
+    responses((status = 200, description = "A page of batches.", body = BatchPage)))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

@@ -12,14 +12,23 @@ use tidemark_domain::authorizer::{Form, Rules};
 use tidemark_domain::batch::{NewBatch, Refused};
 use tidemark_domain::csv_file::{CsvFile, FileFault};
 use tidemark_store::{Caller, Endpoint};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::address::Source;
-use super::balance_requests::{FailedRow, Sent, origin, refused, rules, take};
+use super::balance_requests::{FailedRow, Sent, SubmitReply, origin, refused, rules, take};
 use super::errors::{ApiError, Code};
 use super::upload::CsvForm;
 
-/// `POST /v1/balance_requests/csv`: 201 once the batch is durable.
+/// Submit a batch as a CSV file
+///
+/// At most 5,000 records. Columns go by the names in the header, in any order; `meta_<key>` columns become metadata.
+/// What is wrong with the file as a whole is 400 before any row is read; rows are judged as in a JSON submission.
+///
+/// The same file and parameters again within an hour get the first reply again, with `Idempotent-Replayed: true`.
+#[utoipa::path(post, path = "/v1/balance_requests/csv", operation_id = "submitBatchCsv", tag = "Batches",
+    request_body(content = ref("#/components/schemas/CsvSubmission"), content_type = "multipart/form-data"),
+    responses((status = 201, description = "The batch is stored and waits to be processed.", body = SubmitReply)))]
 pub(crate) async fn submit(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -36,15 +45,23 @@ pub(crate) async fn submit(
     take(&api, origin(caller, &source), sent, read).await
 }
 
-#[derive(Serialize)]
-struct Validation {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Validation {
+    /// How many rows would be accepted.
     valid_rows: usize,
     failed_authorizers: Vec<FailedRow>,
     warnings: Vec<String>,
 }
 
-/// `POST /v1/balance_requests/csv/validate`: the same judgement, and nothing stored. Asked for CSV, it answers with the
-/// failed records, ready to be mended.
+/// Check a CSV file without submitting it
+///
+/// The same judgement as a submission, and nothing stored; 200 also where every row is bad. With `Accept: text/csv` the
+/// answer is the failed records, cells as they came, with `error_field,error_code,error_message` in front: ready to be
+/// mended and sent again.
+#[utoipa::path(post, path = "/v1/balance_requests/csv/validate", operation_id = "validateBatchCsv", tag = "Batches",
+    request_body(content = ref("#/components/schemas/CsvSubmission"), content_type = "multipart/form-data"),
+    responses((status = 200, description = "What a submission would make of the file.",
+        content((Validation = "application/json"), (String = "text/csv")))))]
 pub(crate) async fn validate(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

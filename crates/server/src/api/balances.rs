@@ -6,28 +6,46 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidemark_store::{Caller, ResultRow};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::errors::ApiError;
+use super::openapi::schema;
 use super::page_token::List;
 use super::query::{Query, batch_id};
 
-#[derive(Serialize)]
-struct Page {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResultPage)]
+pub(crate) struct Page {
+    #[schema(format = "uuid")]
     batch_id: String,
+    /// How many results the batch has so far.
+    #[schema(minimum = 0)]
     total_processed: i32,
+    /// In the order in which they were recorded.
     balances: Vec<Balance>,
+    /// Whether more are recorded already.
     has_more: bool,
+    /// Asks for the next page; null exactly when `has_more` is false.
+    #[schema(required)]
     next_page_token: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Balance {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Result)]
+pub(crate) struct Balance {
     authorizer_unique_id: String,
-    /// A number with two decimals, written from whole cents.
+    /// US dollars with at most two decimals, exact; null where there is none.
+    #[schema(schema_with = schema::money, required)]
     balance: Option<Box<RawValue>>,
+    /// When it was recorded.
+    #[schema(format = DateTime)]
     timestamp: String,
+    /// 0 retrieved; 3000, 3001, 3100, 3400 no match; 3200 account closed; 3300, 3310 bank unsupported; 9000 failed.
+    #[schema(schema_with = schema::result_code)]
     balance_status_code: u16,
+    /// The same again.
+    #[schema(schema_with = schema::result_code)]
     status_code: u16,
 }
 
@@ -47,6 +65,12 @@ impl From<&ResultRow> for Balance {
     }
 }
 
+/// Read results, a page at a time
+///
+/// `has_more` means recorded now. While a batch runs, keep the last token at the end and ask again with it: each result
+/// is seen exactly once.
+#[utoipa::path(get, path = "/v1/balances", operation_id = "listResults", tag = "Results",
+    responses((status = 200, description = "A page of recorded results.", body = Page)))]
 pub(crate) async fn page(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

@@ -22,6 +22,17 @@ use super::query::{Query, batch_id};
 const ROW_COUNT: HeaderName = HeaderName::from_static("tidemark-row-count");
 const PENDING_COUNT: HeaderName = HeaderName::from_static("tidemark-pending-count");
 
+/// Export results as one CSV file
+///
+/// One file for any number of batches: a header row, then one row for each recorded result. Nine columns always come
+/// first, `Authorizer ID,Batch ID,Institution,Phone,Zip,Balance,Status,Creator,Timestamp`, then one `meta_<key>` column
+/// for each metadata key in it, in byte order.
+///
+/// It holds exactly the results that were recorded when it began. `Tidemark-Row-Count` tells how many rows come; a file
+/// that is cut short always ends in an error of the transfer, never as if it were whole. Where any batch is unknown or
+/// another organisation's, there is no file at all.
+#[utoipa::path(get, path = "/v1/balances/csv", operation_id = "exportResults", tag = "Results",
+    responses((status = 200, description = "The file.", body = String, content_type = "text/csv")))]
 pub(crate) async fn export(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

@@ -10,6 +10,9 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::RequestId;
 use tidemark_engine::{ExportRefused, SubmitError};
 use tidemark_store::Error as StoreError;
+use utoipa::ToSchema;
+
+use super::openapi::schema;
 
 /// The codes of the envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,25 @@ pub enum Code {
 }
 
 impl Code {
+    pub const ALL: [Self; 16] = [
+        Self::BadRequest,
+        Self::ValidationFailed,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::Conflict,
+        Self::PayloadTooLarge,
+        Self::UriTooLong,
+        Self::UnsupportedMediaType,
+        Self::RateLimited,
+        Self::HeadersTooLarge,
+        Self::InternalError,
+        Self::Unavailable,
+        Self::HttpVersion,
+    ];
+
     pub const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest | Self::ValidationFailed => StatusCode::BAD_REQUEST,
@@ -150,22 +172,8 @@ impl ApiError {
 
     /// The envelope, as a whole response.
     pub fn render(&self, context: &ErrorContext<'_>) -> Response {
+        let body = serde_json::to_vec(&self.envelope(context)).unwrap_or_default();
         let status = self.code.status();
-        let code = self.code.as_str();
-        let envelope = Envelope {
-            status: "error",
-            status_code: status.as_u16(),
-            error: Inner {
-                code,
-                message: &self.message,
-                timestamp: context.now.rfc3339().to_string(),
-                suggestion: self.code.suggestion(),
-                details: self.details.as_ref(),
-            },
-            batch_id: None,
-            documentation_url: format!("{}/docs/errors#{code}", context.public_url),
-        };
-        let body = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut response = (status, [(CONTENT_TYPE, "application/json")], body).into_response();
         let headers = response.headers_mut();
         if self.code == Code::Unauthorized {
@@ -176,6 +184,23 @@ impl ApiError {
         }
         response
     }
+
+    pub(crate) fn envelope(&self, context: &ErrorContext<'_>) -> Envelope<'_> {
+        let code = self.code.as_str();
+        Envelope {
+            status: "error",
+            status_code: self.code.status().as_u16(),
+            error: Inner {
+                code,
+                message: &self.message,
+                timestamp: context.now.rfc3339().to_string(),
+                suggestion: self.code.suggestion(),
+                details: self.details.as_ref(),
+            },
+            batch_id: None,
+            documentation_url: format!("{}/docs/errors#{code}", context.public_url),
+        }
+    }
 }
 
 /// What the envelope tells besides the error.
@@ -184,22 +209,37 @@ pub struct ErrorContext<'a> {
     pub public_url: &'a str,
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+/// Every error looks like this, whichever endpoint gives it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Envelope<'a> {
+    #[schema(schema_with = schema::error_status)]
     status: &'static str,
+    /// The HTTP status again.
+    #[schema(minimum = 400, maximum = 599)]
     status_code: u16,
+    #[schema(inline)]
     error: Inner<'a>,
+    /// Always null.
+    #[schema(schema_with = schema::null, required)]
     batch_id: Option<()>,
+    /// What the code means and what to do about it, for people.
+    #[schema(format = "uri")]
     documentation_url: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Inner<'a> {
+    /// The kind of the error, for programs.
+    #[schema(schema_with = schema::code)]
     code: &'static str,
+    /// What was wrong and where. It never repeats private data.
     message: &'a str,
+    #[schema(format = DateTime)]
     timestamp: String,
+    /// What to do about it.
     suggestion: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::details)]
     details: Option<&'a Value>,
 }
 

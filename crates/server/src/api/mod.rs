@@ -15,6 +15,7 @@ mod fuzz;
 mod health;
 mod json;
 mod layers;
+pub(crate) mod openapi;
 mod page_token;
 mod query;
 mod rates;
@@ -28,6 +29,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use ipnet::IpNet;
 use tidemark_engine::{Engine, Stop};
+
+use crate::docs::Documents;
 
 pub use address::Transport;
 pub use errors::{ApiError, Code, ErrorContext};
@@ -43,6 +46,8 @@ pub struct Api {
     pub public_url: Arc<str>,
     pub trusted_proxies: Arc<[IpNet]>,
     pub rates: Arc<Rates>,
+    /// What the API says of itself.
+    pub documents: Arc<Documents>,
 }
 
 /// The whole API as one service. Layers run from the last one named to the first: request id and envelope,
@@ -61,6 +66,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/balance_requests/{batch_id}", get(balance_requests::show))
         .route("/v1/balances", get(balances::page))
         .route("/v1/balances/csv", get(balances_csv::export))
+        .route("/v1/openapi.json", get(openapi::show))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(errors::not_found)
@@ -76,7 +82,7 @@ pub fn router(api: Api) -> Router {
 
 /// Paths that need no key.
 pub(crate) fn is_keyless(path: &str) -> bool {
-    is_health(path)
+    is_health(path) || path == "/v1/openapi.json"
 }
 
 /// Paths that a load balancer asks, also without TLS.

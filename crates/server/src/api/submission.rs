@@ -3,6 +3,8 @@
 //! Borrows from the body wherever the JSON text needs no decoding. A fault of the document or its top level
 //! refuses the whole; whatever is wrong inside an authorizer is left for the domain to report as its row's.
 
+mod schema;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
@@ -15,6 +17,7 @@ use tidemark_domain::raw::{Raw, RawAddress, RawAuthorizer, RawBatch, RawDate, Ra
 
 use super::errors::{ApiError, Code};
 use super::json::{Fields, Repeats, Text};
+pub(crate) use schema::schemas;
 
 /// Reads a whole body.
 pub(crate) fn read(body: &[u8]) -> Result<RawBatch<'_>, ApiError> {

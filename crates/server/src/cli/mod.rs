@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod failed_rows;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod output;
 pub(crate) mod serve;
 pub(crate) mod server_side;
@@ -66,6 +67,9 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Bring the database's schema up to date, as `serve` does when it starts, and end
     Migrate(migrate::MigrateArgs),
+    /// Print the OpenAPI document of the HTTP API
+    #[command(name = "openapi")]
+    OpenApi,
     /// Send a file of authorizers to a server, JSON or CSV; the same file sent again makes no second batch
     Submit(submit::SubmitArgs),
     /// Show how far a batch is, until it is complete
@@ -218,6 +222,7 @@ async fn run(command: Command, output: &Output) -> Result<(), CliError> {
         Command::Requester(command) => Box::pin(admin::run_requester(command, output)).await,
         Command::Key(command) => Box::pin(admin::run_key(command, output)).await,
         Command::Doctor(args) => Box::pin(doctor::run(*args, output)).await,
+        Command::OpenApi => openapi::run(output),
         Command::Submit(args) => until_signalled(submit::run(args, output)).await,
         Command::Watch(args) => until_signalled(watch::run(args, output)).await,
         Command::Export(args) => until_signalled(export::run(args, output)).await,

@@ -5,6 +5,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::{FromRequest, Request};
 use futures_util::stream;
 use multer::{Field, Multipart};
+use serde_json::{Value, json};
 use tidemark_domain::csv_file::{CsvFile, CsvReader, FileFault};
 use tidemark_domain::limits::MAX_CSV_BODY;
 
@@ -16,8 +17,26 @@ use crate::api::query::Query;
 
 /// Bytes of a parameter that are read; whatever is longer is refused by its own rule.
 const MOST_OF_A_PARAMETER: usize = 16 << 10;
+const FILE: &str = "file";
 const WEBHOOK_URL: &str = "webhook_url";
 const EMAIL: &str = "email";
+
+/// What a form may hold, as JSON Schema, for the OpenAPI document.
+pub(crate) fn schema() -> (&'static str, Value) {
+    let schema = json!({
+        "type": "object",
+        "required": [FILE],
+        "properties": {
+            FILE: {"type": "string", "format": "binary", "description": "The CSV file, at most 64 MiB: of the type \
+                text/csv or application/vnd.ms-excel, or without a type and with a name that ends in .csv."},
+            WEBHOOK_URL: {"type": "string", "description": "Told when the batch is complete. An https URL of at most \
+                2,048 characters; http is accepted with a warning."},
+            EMAIL: {"type": "string", "description": "Told when the batch is complete: one e-mail address of at most \
+                254 characters."},
+        },
+    });
+    ("CsvSubmission", schema)
+}
 
 /// What came in a form.
 pub(crate) struct CsvForm {
@@ -85,9 +104,9 @@ async fn read_parts(incoming: &mut Incoming<'_>, boundary: String) -> Result<Par
     let mut parts = Parts::default();
     while let Some(mut field) = form.next_field().await.map_err(malformed)? {
         match field.name() {
-            Some("file") => {
+            Some(FILE) => {
                 let file = read_file(&mut field).await?;
-                once("file", &mut parts.file, file)?;
+                once(FILE, &mut parts.file, file)?;
             }
             Some(WEBHOOK_URL) => {
                 let text = read_text(&mut field, WEBHOOK_URL).await?;

@@ -15,7 +15,7 @@ use tidemark_domain::clock::Clock;
 use tidemark_domain::limits::MAX_JSON_BODY;
 
 use super::errors::{ApiError, Code};
-pub(crate) use form::CsvForm;
+pub(crate) use form::{CsvForm, schema};
 use incoming::Incoming;
 
 /// Reads a JSON body whole.
