@@ -35,6 +35,7 @@ use crate::docs::Documents;
 pub use address::Transport;
 pub use errors::{ApiError, Code, ErrorContext};
 pub(crate) use layers::REQUEST_ID;
+pub use openapi::document as openapi_document;
 pub use rates::Rates;
 
 /// What every handler may use.

@@ -4,9 +4,11 @@
 
 mod balance_requests;
 mod balances;
+mod documented;
 mod everywhere;
 mod health;
 mod methods;
+mod openapi;
 mod outer;
 mod proxies;
 mod rate_limits;

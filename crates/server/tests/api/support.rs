@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tidemark::clock::SystemClock;
 use tidemark::config::Options;
@@ -12,10 +12,13 @@ use tidemark::wire::{self, Running};
 use tidemark_domain::clock::Clock;
 use tidemark_store::testing::TestDatabase;
 
+use crate::documented::{Documented, Request};
+
 /// A running server with one requester and its key.
 pub(crate) struct TestServer {
     pub(crate) running: Running,
-    pub(crate) client: Client,
+    /// Holds every response to the OpenAPI document.
+    pub(crate) client: Documented,
     pub(crate) key: String,
     /// The folder of the certificate and, on SQLite, the database.
     pub(crate) folder: PathBuf,
@@ -45,7 +48,7 @@ impl TestServer {
         let running = wire::start_with(options, Arc::new(clock)).await.unwrap();
         running.engine().add_requester("Lender").await.unwrap();
         let (_, secret) = running.engine().create_key("Lender", "test", None).await.unwrap();
-        let client = client(&running).build().unwrap();
+        let client = Documented(client(&running).build().unwrap());
         Self {
             key: secret.expose().to_owned(),
             running,
@@ -60,7 +63,7 @@ impl TestServer {
     }
 
     /// A request with the key.
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> Request {
         self.client.request(method, self.url(path)).bearer_auth(&self.key)
     }
 

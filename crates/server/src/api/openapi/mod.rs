@@ -36,7 +36,7 @@ struct Derived;
 pub(crate) use about::show;
 
 /// The whole document, for clients that reach the server at `url`.
-pub(crate) fn document(url: &str) -> Value {
+pub fn document(url: &str) -> Value {
     let derived = serde_json::to_value(Derived::openapi()).unwrap_or_default();
     let mut paths = derived["paths"].as_object().cloned().unwrap_or_default();
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
