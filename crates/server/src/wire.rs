@@ -68,7 +68,7 @@ pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> anyhow::Resu
         .unwrap_or_else(|| format!("https://{address}"))
         .into();
     let api = Api {
-        documents: Arc::new(Documents::new(public_url.clone())),
+        documents: Arc::new(Documents::new(public_url.clone(), &worker.engine.providers())),
         engine: worker.engine.clone(),
         stop: worker.stop.clone(),
         public_url,

@@ -9,7 +9,7 @@ mod balance_requests;
 mod balance_requests_csv;
 mod balances;
 mod balances_csv;
-mod errors;
+pub(crate) mod errors;
 #[cfg(test)]
 mod fuzz;
 mod health;
@@ -30,7 +30,7 @@ use axum::routing::{get, post};
 use ipnet::IpNet;
 use tidemark_engine::{Engine, Stop};
 
-use crate::docs::Documents;
+use crate::docs::{self, Documents};
 
 pub use address::Transport;
 pub use errors::{ApiError, Code, ErrorContext};
@@ -68,6 +68,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/balances", get(balances::page))
         .route("/v1/balances/csv", get(balances_csv::export))
         .route("/v1/openapi.json", get(openapi::show))
+        .route("/docs", get(docs::show_reference))
+        .route("/docs/{name}", get(docs::show_page))
+        .route("/llms.txt", get(docs::show_llms))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(errors::not_found)
@@ -83,7 +86,9 @@ pub fn router(api: Api) -> Router {
 
 /// Paths that need no key.
 pub(crate) fn is_keyless(path: &str) -> bool {
-    is_health(path) || path == "/v1/openapi.json"
+    is_health(path)
+        || matches!(path, "/v1/openapi.json" | "/llms.txt" | "/docs")
+        || path.starts_with("/docs/")
 }
 
 /// Paths that a load balancer asks, also without TLS.

@@ -91,14 +91,14 @@ fn complete(operation: &mut Value) {
     if !known.keyed {
         operation["security"] = json!([]);
     }
-    if let Some(content) = operation["requestBody"]["content"].as_object_mut() {
-        for (media_type, content) in content {
+    if let Some(body) = operation.get_mut("requestBody") {
+        body["required"] = true.into();
+        for (media_type, content) in body["content"].as_object_mut().into_iter().flatten() {
             content["example"] = examples::request(known.id);
             if media_type == "multipart/form-data" {
                 content["encoding"] = json!({"file": {"contentType": "text/csv, application/vnd.ms-excel"}});
             }
         }
-        operation["requestBody"]["required"] = true.into();
     }
     let mut responses = Map::new();
     if let Some(derived) = operation["responses"].as_object() {

@@ -36,6 +36,7 @@ fn every_request_and_every_response_has_an_example() {
     for (method, path, operation) in operations(&document("/")) {
         let name = format!("{method} {path}");
         assert!(operation["summary"].is_string(), "{name}");
+        assert_eq!(operation.get("requestBody").is_some(), method == "post", "{name}");
         if let Some(content) = operation["requestBody"]["content"].as_object() {
             assert!(
                 content.values().all(|content| !content["example"].is_null()),
