@@ -46,14 +46,14 @@ const ASSETS: [(&str, &str, &str); 3] = [
     (
         "docs.css",
         "text/css; charset=utf-8",
-        include_str!("../assets/docs.css"),
+        include_str!("../../assets/docs.css"),
     ),
     (
         "docs.js",
         "text/javascript; charset=utf-8",
-        include_str!("../assets/docs.js"),
+        include_str!("../../assets/docs.js"),
     ),
-    ("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
+    ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
 ];
 
 /// No page can load from another host, run what stands in it, or be framed.
@@ -133,7 +133,11 @@ impl Documents {
         let html = layout::page("API reference", &layout::menu("", &menu), &html, self.sandbox);
         files.insert("docs".to_owned(), File::new(HTML, html));
         let text = llms::text(&self.url, self.sandbox);
-        files.insert("llms.txt".to_owned(), File::new(MARKDOWN, text));
+        // As plain text, so that a browser shows it.
+        files.insert(
+            "llms.txt".to_owned(),
+            File::new("text/plain; charset=utf-8", text),
+        );
         files
     }
 

@@ -118,7 +118,7 @@ impl Writer<'_> {
             .collect();
         let _ = write!(
             self.html,
-            "<h4>Parameters</h4><div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>Name</th><th>In</th>\
+            "<h4>Parameters</h4><div class=\"scroll\" tabindex=\"0\"><table class=\"fields\"><thead><tr><th>Name</th><th>In</th>\
              <th>Type</th><th>About</th></tr></thead><tbody>{rows}</tbody></table></div>"
         );
     }
@@ -193,7 +193,7 @@ impl Writer<'_> {
             .collect();
         let _ = write!(
             self.html,
-            "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>Header</th><th>About</th></tr></thead>\
+            "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\"><thead><tr><th>Header</th><th>About</th></tr></thead>\
              <tbody>{rows}</tbody></table></div>"
         );
     }

@@ -36,7 +36,7 @@ fn fields(html: &mut String, schema: &Value) {
         return;
     };
     html.push_str(
-        "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>Field</th><th>Type</th><th>About</th></tr></thead><tbody>",
+        "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\"><thead><tr><th>Field</th><th>Type</th><th>About</th></tr></thead><tbody>",
     );
     let required = |name: &str| {
         let mut names = schema["required"].as_array().into_iter().flatten();

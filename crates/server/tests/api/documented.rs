@@ -7,9 +7,9 @@ use std::sync::{LazyLock, Mutex};
 
 use jsonschema::Validator;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::multipart::Form;
 use reqwest::{
-    Body, Client, Error, Method, RequestBuilder, Response, ResponseBuilderExt as _, StatusCode, Version,
+    Body, Client, ClientBuilder, Error, Method, RequestBuilder, Response, ResponseBuilderExt as _,
+    StatusCode, Version,
 };
 use serde_json::{Value, json};
 use tidemark::api::openapi_document;
@@ -32,6 +32,19 @@ const PLAIN: [&str; 12] = [
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openapi_document("/"));
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Validator>>> = LazyLock::new(Mutex::default);
+
+/// Builds a [`Documented`].
+pub(crate) struct Builder(pub(crate) ClientBuilder);
+
+impl Builder {
+    pub(crate) fn http1_only(self) -> Self {
+        Self(self.0.http1_only())
+    }
+
+    pub(crate) fn build(self) -> Result<Documented, Error> {
+        self.0.build().map(Documented)
+    }
+}
 
 /// A client of one server.
 pub(crate) struct Documented(pub(crate) Client);
@@ -69,10 +82,6 @@ impl Request {
 
     pub(crate) fn body(self, body: impl Into<Body>) -> Self {
         Self(self.0, self.1.body(body))
-    }
-
-    pub(crate) fn multipart(self, form: Form) -> Self {
-        Self(self.0, self.1.multipart(form))
     }
 
     pub(crate) fn version(self, version: Version) -> Self {
@@ -122,7 +131,7 @@ impl Seen<'_> {
             Some(rest) => format!("/v1/{rest}"),
             None => self.path.to_owned(),
         };
-        if is_page(&path) && self.status.is_success() {
+        if is_page(&path) && (self.status.is_success() || self.status == StatusCode::NOT_MODIFIED) {
             return Ok(());
         }
         let (name, response) = self.described(document, &path)?;

@@ -4,6 +4,7 @@
 
 mod balance_requests;
 mod balances;
+mod docs;
 mod documented;
 mod everywhere;
 mod health;

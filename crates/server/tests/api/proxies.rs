@@ -3,6 +3,7 @@
 use reqwest::Client;
 use tidemark_store::testing::{Engine, TestDatabase};
 
+use crate::documented::Documented;
 use crate::support::{Answer, TestServer};
 
 async fn behind(proxy: &str) -> TestServer {
@@ -13,7 +14,7 @@ async fn behind(proxy: &str) -> TestServer {
 
 async fn plain(server: &TestServer, path: &str, proto: Option<&str>) -> Answer {
     let url = format!("http://{}{path}", server.running.address());
-    let mut request = Client::new().get(url).bearer_auth(&server.key);
+    let mut request = Documented(Client::new()).get(url).bearer_auth(&server.key);
     if let Some(proto) = proto {
         request = request.header("x-forwarded-proto", proto);
     }

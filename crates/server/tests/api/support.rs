@@ -12,7 +12,7 @@ use tidemark::wire::{self, Running};
 use tidemark_domain::clock::Clock;
 use tidemark_store::testing::TestDatabase;
 
-use crate::documented::{Documented, Request};
+use crate::documented::{Builder, Documented, Request};
 
 /// A running server with one requester and its key.
 pub(crate) struct TestServer {
@@ -48,7 +48,7 @@ impl TestServer {
         let running = wire::start_with(options, Arc::new(clock)).await.unwrap();
         running.engine().add_requester("Lender").await.unwrap();
         let (_, secret) = running.engine().create_key("Lender", "test", None).await.unwrap();
-        let client = Documented(client(&running).build().unwrap());
+        let client = client(&running).build().unwrap();
         Self {
             key: secret.expose().to_owned(),
             running,
@@ -133,9 +133,9 @@ impl TestServer {
 }
 
 /// A client that trusts the server's certificate.
-pub(crate) fn client(running: &Running) -> reqwest::ClientBuilder {
+pub(crate) fn client(running: &Running) -> Builder {
     let ca = std::fs::read(running.ca_file()).unwrap();
-    Client::builder().tls_certs_only([Certificate::from_pem(&ca).unwrap()])
+    Builder(Client::builder().tls_certs_only([Certificate::from_pem(&ca).unwrap()]))
 }
 
 /// A whole answer.
