@@ -44,7 +44,7 @@ fn fields(html: &mut String, schema: &Value) {
     };
     for (name, property) in properties {
         let mark = if required(name) {
-            " <span class=\"required\">always</span>"
+            " <span class=\"required\">required</span>"
         } else {
             ""
         };

@@ -222,6 +222,13 @@ impl Seen<'_> {
     }
 }
 
+/// Asserts that this is the documented envelope, for what comes without a client.
+#[track_caller]
+pub(crate) fn assert_envelope(json: &Value) {
+    let schema = json!({"$ref": "#/components/schemas/Envelope"});
+    assert_eq!(fits(&DOCUMENT, "envelope", &schema, json), Ok(()), "{json}");
+}
+
 /// Pages for people are no operations.
 pub(crate) fn is_page(path: &str) -> bool {
     path == "/docs" || path.starts_with("/docs/") || path == "/llms.txt"

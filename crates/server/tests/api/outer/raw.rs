@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::documented::assert_envelope;
 use crate::support::TestServer;
 
 pub(crate) async fn sqlite_server() -> TestServer {
@@ -112,6 +113,7 @@ pub(crate) fn refusal(text: &str, status: u16, code: &str) -> String {
 /// Asserts that this is the envelope of an error; returns its message.
 #[track_caller]
 pub(crate) fn envelope(json: &Value, status: u16, code: &str) -> String {
+    assert_envelope(json);
     assert_eq!(json["status"], "error");
     assert_eq!(json["status_code"], status, "{json}");
     assert_eq!(json["error"]["code"], code, "{json}");
