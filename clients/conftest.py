@@ -1,0 +1,23 @@
+"""What the tests share: one server, and programs that must be there."""
+
+import shutil
+import sys
+
+import pytest
+
+from running import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    for program in ("curl", "node"):
+        assert shutil.which(program), f"{program} is missing"
+    running = Server(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """The Python that has the clients' packages."""
+    return sys.executable
