@@ -13,6 +13,8 @@ from running import ROOT, TIDEMARK, environment
 
 PAGES = {name: markdown.read(ROOT / "docs" / name) for name in ("api.md", "csv.md", "migrating.md")}
 SAMPLES = [sample for page in PAGES.values() for sample in page.samples]
+# The pages after the first build on its files.
+FILES = {name: text for page in PAGES.values() for name, text in page.files.items()}
 PATIENCE = 60
 
 # What is another value every time, and what stands for it when two outputs are compared.
@@ -26,8 +28,7 @@ VARIABLE = (
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_a_sample_prints_what_the_page_says(sample, server, tmp_path, python):
-    page = PAGES[sample.page]
-    for name, text in page.files.items():
+    for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     key = server.new_key()
     own = environment(
@@ -52,19 +53,21 @@ def test_a_sample_prints_what_the_page_says(sample, server, tmp_path, python):
 
 def finished_batch(server, key: str) -> str:
     """The batch that the samples call BATCH_ID: batch.json of the API's page."""
-    session = requests.Session()
-    session.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    session.verify = str(server.ca)
+
+    def ask(method: str, path: str, **more) -> dict:
+        headers = {"Authorization": f"Bearer {key}", **more.pop("headers", {})}
+        url, patience = server.url + path, PATIENCE
+        return requests.request(method, url, headers=headers, verify=str(server.ca), timeout=patience, **more).json()
+
     # A key of its own, so that the samples may send the same body for the first time.
-    body, fixture = PAGES["api.md"].files["batch.json"], {"Idempotency-Key": "fixture"}
-    reply = session.post(f"{server.url}/v1/balance_requests", data=body.encode(), headers=fixture, timeout=PATIENCE)
-    batch_id, deadline = reply.json()["batch_id"], time.monotonic() + PATIENCE
-    while True:
-        status = session.get(f"{server.url}/v1/balance_requests/{batch_id}", timeout=PATIENCE).json()
-        if status["status"] == "COMPLETED":
-            return batch_id
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "fixture"}
+    body = FILES["batch.json"].encode()
+    batch_id = ask("POST", "/v1/balance_requests", data=body, headers=headers)["batch_id"]
+    deadline = time.monotonic() + PATIENCE
+    while ask("GET", f"/v1/balance_requests/{batch_id}")["status"] != "COMPLETED":
         assert time.monotonic() < deadline, "the batch does not complete"
         time.sleep(0.05)
+    return batch_id
 
 
 def comparable(output: str, is_json: bool):
