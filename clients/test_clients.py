@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 import sample
+from cut import BrokenLine
 from drivers import DRIVERS, Driver, Refused
 
 PATIENCE = 60
@@ -89,6 +90,15 @@ def test_is_told_what_was_wrong(client):
     with pytest.raises(Refused) as refused:
         client.status("00000000-0000-7000-8000-000000000000")
     assert (refused.value.status, refused.value.code) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("bytes_before", [6_000, 12_000, 18_000])
+def test_takes_no_part_of_an_export_for_the_whole(client, batch, tmp_path, bytes_before):
+    with BrokenLine(client.url, bytes_before) as line:
+        through = type(client)(client.server, client.key, tmp_path)
+        through.url = line.url
+        with pytest.raises(through.cut_short):
+            through.export([batch], tmp_path / "cut.csv")
 
 
 def read(path) -> list[dict]:

@@ -96,3 +96,22 @@ def test_a_sample_without_an_output_and_an_output_without_a_sample_are_told_apar
     assert [(one.language, one.output) for one in read.samples] == [("sh", "1\n"), ("python", "1\n"), ("sh", None)]
     assert read.files == {"x.csv": "d\n"}
     assert comparable('{"a": 1}\n{"b": "2026-01-01T00:00:00Z"}', True) == [{"a": 1}, {"b": "TIMEZ"}]
+
+
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(name):
+    page = ROOT / "docs" / name
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), f"{path}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    """The headings' anchors, as forges make them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -6,16 +6,20 @@ from pathlib import Path
 
 from running import environment
 
-from .driver import Driver, Page, Refused, read_page
+from .driver import CutShort, Driver, Page, Refused, read_page
 
 
 class Curl(Driver):
     name = "curl"
+    cut_short = CutShort
 
     def _run(self, path: str, *arguments: str | Path) -> bytes:
         command = ["curl", "--silent", "--show-error", "--cacert", self.ca, "--max-time", "60"]
         command += ["--header", f"Authorization: Bearer {self.key}", "--write-out", "%{stderr}%{http_code}"]
         done = subprocess.run([*command, *arguments, self.url + path], env=environment(), capture_output=True)
+        # No answer, a part of one, an error of the stream: by the version of HTTP and of curl, and by the place of the cut.
+        if done.returncode in (16, 18, 52, 56, 92):
+            raise CutShort(done.stderr.decode())
         assert done.returncode == 0, done.stderr.decode()
         status = int(done.stderr)
         if status >= 400:

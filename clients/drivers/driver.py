@@ -21,10 +21,17 @@ class Refused(Exception):
         self.code = envelope["error"]["code"]
 
 
+class CutShort(Exception):
+    """A client that runs as a program of its own said that its download did not come to its end."""
+
+
 class Driver:
     name: str
+    # What the client raises when a download is cut off.
+    cut_short: type[Exception] | tuple[type[Exception], ...]
 
     def __init__(self, server: Server, key: str, folder: Path):
+        self.server = server
         self.url = server.url
         self.ca = server.ca
         self.key = key

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from running import environment
 
-from .driver import Driver, Page, Refused, read_page
+from .driver import CutShort, Driver, Page, Refused, read_page
 
 SCRIPT = Path(__file__).with_name("fetch.mjs")
 
 
 class Fetch(Driver):
     name = "fetch"
+    cut_short = CutShort
 
     def _run(self, task: str, **what) -> dict:
         own = environment(NODE_EXTRA_CA_CERTS=str(self.ca))
@@ -20,6 +21,9 @@ class Fetch(Driver):
         done = subprocess.run(
             ["node", SCRIPT], input=json.dumps(order).encode(), env=own, capture_output=True, timeout=60
         )
+        # While the body came, or before its beginning.
+        if b"TypeError: terminated" in done.stderr or b"TypeError: fetch failed" in done.stderr:
+            raise CutShort(done.stderr.decode())
         assert done.returncode == 0, done.stderr.decode()
         answer = json.loads(done.stdout)
         if answer["status"] >= 400:

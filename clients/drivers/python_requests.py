@@ -9,6 +9,8 @@ from .driver import Driver, Page, Refused, read_page
 
 class Requests(Driver):
     name = "requests"
+    # While the body came, or before its beginning.
+    cut_short = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
 
     def _ask(self, method: str, path: str, **options) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}"}

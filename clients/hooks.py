@@ -1,0 +1,41 @@
+"""What Schemathesis cannot know from the document: files that are CSV, and ids of batches that are there."""
+
+import os
+
+import schemathesis
+from hypothesis import strategies as st
+
+BATCHES = os.environ["TIDEMARK_BATCHES"].split(",")
+
+COLUMNS = ("authorizer_unique_id", "phone_number", "ssn", "ein", "account_number", "routing_number", "meta_ref")
+CELLS = st.sampled_from(
+    ["", " ", "a", "loan-1", "5125550142", "000-12-3456", "00-1234567", "BAL2843.51", "44179001", "026009593"]
+    + ['"', '"quoted, cell"', '"line\nbreak"', "é", "\x00", "=1+1", "x" * 300]
+)
+LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+def table(delimiter: str, end: str):
+    header = st.lists(st.sampled_from([*COLUMNS, "other", "META_x"]), max_size=8)
+    good = st.just(list(COLUMNS))
+    record = st.lists(CELLS, max_size=8)
+    lines = st.tuples(st.one_of(good, header), st.lists(record, max_size=5))
+    return lines.map(lambda both: end.join(delimiter.join(line) for line in [both[0], *both[1]]))
+
+
+def good_table():
+    def lines(rows: list[int]) -> str:
+        people = [f"loan-{row},5125550142,000123456,,4417{row:06},026009593,R{row}" for row in rows]
+        return "\n".join([",".join(COLUMNS), *people])
+
+    return st.lists(st.integers(0, 999_999), min_size=1, max_size=20).map(lines)
+
+
+files = st.one_of(
+    good_table(),
+    st.tuples(st.sampled_from([",", ";", "\t"]), LINE_ENDS).flatmap(lambda both: table(*both)),
+    st.text(max_size=200),
+).map(lambda text: text.encode("utf-8", "surrogatepass"))
+
+schemathesis.openapi.media_type("text/csv", files)
+schemathesis.openapi.format("uuid", st.one_of(st.sampled_from(BATCHES), st.uuids().map(str)))
