@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-from running import Server
+from running import Server, use_environment
+
+
+use_environment()
 
 
 @pytest.fixture(scope="session")

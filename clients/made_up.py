@@ -18,7 +18,7 @@ from pathlib import Path
 import requests
 
 import sample
-from running import Server, environment
+from running import Server, environment, use_environment
 
 HERE = Path(__file__).resolve().parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -77,13 +77,20 @@ def one_round(server: Server, config: Path, batches: list[str], seed: int, cases
     own = environment(TIDEMARK_BATCHES=",".join(batches), PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")
     # In a folder of its own: it leaves caches where it works.
     done = subprocess.run(
-        command, cwd=config.parent, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE
+        command,
+        cwd=config.parent,
+        env=own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
     )
     if done.returncode != 0:
         raise SystemExit(f"{done.stdout}\nFound with the seed {seed} and {cases} cases an operation.")
 
 
 def main() -> None:
+    use_environment()
     least = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1_000_000)
     print(f"{least} requests from the seed {seed} on …", flush=True)

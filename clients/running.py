@@ -16,11 +16,15 @@ def environment(**more: str) -> dict[str, str]:
     own = ("TIDEMARK_", "PG", "PYTHON", "REQUESTS_", "CURL_", "NODE_", "SSL_CERT_")
     proxies = ("http_proxy", "https_proxy", "all_proxy")
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(own) and name.lower() not in proxies
+        name: value for name, value in os.environ.items() if not name.startswith(own) and name.lower() not in proxies
     }
     return kept | more
+
+
+def use_environment() -> None:
+    """Makes it this process's own: a client may run in it too."""
+    for name in set(os.environ) - set(environment()):
+        del os.environ[name]
 
 
 class Server:

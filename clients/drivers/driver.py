@@ -58,7 +58,5 @@ class Driver:
 
 def read_page(text: str | bytes) -> Page:
     page = json.loads(text, parse_float=Decimal, parse_int=int)
-    balances = [
-        (one["authorizer_unique_id"], one["balance"], one["balance_status_code"]) for one in page["balances"]
-    ]
+    balances = [(one["authorizer_unique_id"], one["balance"], one["balance_status_code"]) for one in page["balances"]]
     return balances, page["has_more"], page["next_page_token"]
