@@ -2,8 +2,9 @@
 
     made_up.py [REQUESTS [SEED]]
 
-Runs rounds with one seed after another until the server has answered so many requests. Two requesters take part, so
-that whoever sees another's batch is found out. The server's log is read too: it must tell of no status from 500 on.
+Runs rounds with one seed after another until the server has answered so many requests. In every other round two
+requesters take part, so that whoever gets to see another's batch is found out. The server's log is read too: it must
+tell of no status from 500 on.
 """
 
 import json
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
@@ -24,26 +26,49 @@ HERE = Path(__file__).resolve().parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # Cases that one round makes up for each operation in each phase.
 FEW, MANY = 30, 200
-# One round runs no longer, in seconds.
+# A round ends within these seconds.
 PATIENCE = 1_800
 
 
-def run(least: int, seed: int, folder: Path, document: str | None = None) -> Counter:
+class Requester:
+    """A requester with one complete batch."""
+
+    def __init__(self, server: Server):
+        self.authorization = f"Bearer {server.new_key()}"
+        self.batch = requests.post(
+            f"{server.url}/v1/balance_requests",
+            json={"authorizers": sample.authorizers()},
+            headers={"Authorization": self.authorization},
+            verify=str(server.ca),
+            timeout=60,
+        ).json()["batch_id"]
+
+
+@dataclass
+class Cast:
+    """Who takes part in a round, and the batches whose ids are made up, the likelier the more often they stand here."""
+
+    config: Path
+    arguments: list[str]
+    batches: list[str]
+
+
+def run(least: int, seed: int, folder: Path) -> Counter:
     """Answers by status, at least so many. Raises `SystemExit` with the findings where there are any."""
-    # No limit of requests, and accounts that fail end soon.
     server = Server(folder, TIDEMARK_REQUESTS_PER_SECOND="0")
     try:
-        keys = [server.new_key(), server.new_key()]
-        users = folder / "users.json"
-        users.write_text(json.dumps({"auth": [user(f"lender{at}", key) for at, key in enumerate(keys)]}))
-        config = folder / "schemathesis.toml"
-        peers = '\n[auth.wfc]\npeers = ["lender0", "lender1"]\npath = '
-        config.write_text((HERE / "schemathesis.toml").read_text() + peers + json.dumps(str(users)) + "\n")
-        batches = [submitted(server, key) for key in keys]
+        one, other = Requester(server), Requester(server)
+        alone = Cast(
+            HERE / "schemathesis.toml",
+            ["--header", f"Authorization: {one.authorization}"],
+            [one.batch] * 6 + [other.batch],
+        )
+        both = Cast(two_requesters(folder, one, other), [], [one.batch, other.batch])
+        rounds = 0
         while (answers := answered(server)).total() < least:
-            left = least - answers.total()
-            one_round(server, config, batches, seed, MANY if left > 4_000 else FEW, document)
-            seed += 1
+            cases = MANY if least - answers.total() > FEW * MANY else FEW
+            one_round(server, both if rounds % 2 else alone, seed + rounds, cases)
+            rounds += 1
     finally:
         server.stop()
     if failed := {status: count for status, count in answers.items() if status >= 500}:
@@ -51,51 +76,45 @@ def run(least: int, seed: int, folder: Path, document: str | None = None) -> Cou
     return answers
 
 
-def user(name: str, key: str) -> dict:
-    return {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {key}"}]}
-
-
-def submitted(server: Server, key: str) -> str:
-    body, headers = {"authorizers": sample.authorizers()}, {"Authorization": f"Bearer {key}"}
-    reply = requests.post(
-        f"{server.url}/v1/balance_requests", json=body, headers=headers, verify=str(server.ca), timeout=60
-    )
-    return reply.json()["batch_id"]
+def two_requesters(folder: Path, *requesters: Requester) -> Path:
+    """The configuration, and in it that neither may see what is the other's."""
+    names = [f"lender{number}" for number, _ in enumerate(requesters)]
+    headers = [{"name": "Authorization", "value": requester.authorization} for requester in requesters]
+    users = [{"name": name, "fixedHeaders": [header]} for name, header in zip(names, headers, strict=True)]
+    (folder / "users.json").write_text(json.dumps({"auth": users}))
+    peers = f"\n[auth.wfc]\npath = {json.dumps(str(folder / 'users.json'))}\npeers = {json.dumps(names)}\n"
+    config = folder / "two_requesters.toml"
+    config.write_text((HERE / "schemathesis.toml").read_text() + peers)
+    return config
 
 
 def answered(server: Server) -> Counter:
     """How many requests the server has answered, by status, as its log tells."""
-    lines = (json.loads(line) for line in server.log.open(encoding="utf-8"))
-    told = (line["fields"] for line in lines)
+    with server.log.open(encoding="utf-8") as log:
+        told = [json.loads(line)["fields"] for line in log]
     return Counter(fields["status"] for fields in told if fields.get("message") == "answered")
 
 
-def one_round(server: Server, config: Path, batches: list[str], seed: int, cases: int, document: str | None) -> None:
-    command = [SCHEMATHESIS, "--config-file", config, "run", document or f"{server.url}/v1/openapi.json"]
+def one_round(server: Server, cast: Cast, seed: int, cases: int) -> None:
+    command = [SCHEMATHESIS, "--config-file", cast.config, "run", f"{server.url}/v1/openapi.json"]
     command += ["--url", server.url, "--tls-verify", server.ca, "--checks", "all", "--no-color"]
-    command += ["--seed", str(seed), "--max-examples", str(cases)]
-    own = environment(TIDEMARK_BATCHES=",".join(batches), PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")
-    # In a folder of its own: it leaves caches where it works.
+    command += ["--seed", str(seed), "--max-examples", str(cases), *cast.arguments]
+    own = environment(TIDEMARK_BATCHES=",".join(cast.batches), PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")
+    # In the server's folder, for it leaves caches where it works.
     done = subprocess.run(
-        command,
-        cwd=config.parent,
-        env=own,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
+        command, cwd=server.log.parent, env=own, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     if done.returncode != 0:
-        raise SystemExit(f"{done.stdout}\nFound with the seed {seed} and {cases} cases an operation.")
+        raise SystemExit(f"{done.stdout}{done.stderr}\nFound with the seed {seed} and {cases} cases an operation.")
 
 
 def main() -> None:
     use_environment()
     least = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1_000_000)
-    print(f"{least} requests from the seed {seed} on …", flush=True)
+    print(f"{least} requests, from the seed {seed} on …", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        answers = run(least, seed, Path(folder), os.environ.get("OPENAPI_DOCUMENT"))
+        answers = run(least, seed, Path(folder))
     for status, count in sorted(answers.items()):
         print(f"{count:>8}  {status}")
     print(f"{answers.total()} requests, and nothing found.")

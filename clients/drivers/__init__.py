@@ -3,8 +3,9 @@
 from .curl import Curl
 from .driver import Driver, Refused
 from .fetch import Fetch
+from .generated import Generated
 from .python_requests import Requests
 
-DRIVERS = (Curl, Requests, Fetch)
+DRIVERS = (Curl, Requests, Fetch, Generated)
 
 __all__ = ["DRIVERS", "Driver", "Refused"]
