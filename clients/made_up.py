@@ -34,11 +34,11 @@ class Requester:
     """A requester with one complete batch."""
 
     def __init__(self, server: Server):
-        self.authorization = f"Bearer {server.new_key()}"
+        self.key = server.new_key()
         self.batch = requests.post(
             f"{server.url}/v1/balance_requests",
             json={"authorizers": sample.authorizers()},
-            headers={"Authorization": self.authorization},
+            headers={"Authorization": f"Bearer {self.key}"},
             verify=str(server.ca),
             timeout=60,
         ).json()["batch_id"]
@@ -49,7 +49,6 @@ class Cast:
     """Who takes part in a round, and the batches whose ids are made up, the likelier the more often they stand here."""
 
     config: Path
-    arguments: list[str]
     batches: list[str]
 
 
@@ -58,12 +57,8 @@ def run(least: int, seed: int, folder: Path) -> Counter:
     server = Server(folder, TIDEMARK_REQUESTS_PER_SECOND="0")
     try:
         one, other = Requester(server), Requester(server)
-        alone = Cast(
-            HERE / "schemathesis.toml",
-            ["--header", f"Authorization: {one.authorization}"],
-            [one.batch] * 6 + [other.batch],
-        )
-        both = Cast(two_requesters(folder, one, other), [], [one.batch, other.batch])
+        alone = Cast(one_requester(folder, one), [one.batch] * 6 + [other.batch])
+        both = Cast(two_requesters(folder, one, other), [one.batch, other.batch])
         rounds = 0
         while (answers := answered(server)).total() < least:
             cases = MANY if least - answers.total() > FEW * MANY else FEW
@@ -76,16 +71,26 @@ def run(least: int, seed: int, folder: Path) -> Counter:
     return answers
 
 
+def one_requester(folder: Path, requester: Requester) -> Path:
+    # By the scheme of the document, so that it can be left out; a header for all requests cannot.
+    return configuration(folder / "one.toml", f"[auth.openapi.apiKey]\nbearer = {json.dumps(requester.key)}\n")
+
+
 def two_requesters(folder: Path, *requesters: Requester) -> Path:
-    """The configuration, and in it that neither may see what is the other's."""
     names = [f"lender{number}" for number, _ in enumerate(requesters)]
-    headers = [{"name": "Authorization", "value": requester.authorization} for requester in requesters]
-    users = [{"name": name, "fixedHeaders": [header]} for name, header in zip(names, headers, strict=True)]
-    (folder / "users.json").write_text(json.dumps({"auth": users}))
-    peers = f"\n[auth.wfc]\npath = {json.dumps(str(folder / 'users.json'))}\npeers = {json.dumps(names)}\n"
-    config = folder / "two_requesters.toml"
-    config.write_text((HERE / "schemathesis.toml").read_text() + peers)
-    return config
+    headers = [{"name": "Authorization", "value": f"Bearer {requester.key}"} for requester in requesters]
+    users = folder / "users.json"
+    users.write_text(
+        json.dumps({"auth": [{"name": n, "fixedHeaders": [h]} for n, h in zip(names, headers, strict=True)]})
+    )
+    # Neither may see what is the other's.
+    auth = f"[auth.wfc]\npath = {json.dumps(str(users))}\npeers = {json.dumps(names)}\n"
+    return configuration(folder / "two.toml", auth)
+
+
+def configuration(path: Path, auth: str) -> Path:
+    path.write_text((HERE / "schemathesis.toml").read_text() + "\n" + auth)
+    return path
 
 
 def answered(server: Server) -> Counter:
@@ -98,7 +103,7 @@ def answered(server: Server) -> Counter:
 def one_round(server: Server, cast: Cast, seed: int, cases: int) -> None:
     command = [SCHEMATHESIS, "--config-file", cast.config, "run", f"{server.url}/v1/openapi.json"]
     command += ["--url", server.url, "--tls-verify", server.ca, "--checks", "all", "--no-color"]
-    command += ["--seed", str(seed), "--max-examples", str(cases), *cast.arguments]
+    command += ["--seed", str(seed), "--max-examples", str(cases)]
     own = environment(TIDEMARK_BATCHES=",".join(cast.batches), PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")
     # In the server's folder, for it leaves caches where it works.
     done = subprocess.run(
