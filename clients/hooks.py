@@ -5,6 +5,7 @@ import os
 
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 
 # One that stands here more often is drawn more often.
 BATCHES = os.environ["TIDEMARK_BATCHES"].split(",")
@@ -47,7 +48,28 @@ numbers = itertools.count(1)
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """An example is one key; the second submission with it would only ever be a conflict."""
+    use_key_once(case)
+    if case.meta.generation.mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
+        keep_unwritten_rules(case.body)
+
+
+def keep_unwritten_rules(body: dict) -> None:
+    """What a schema cannot say, of data that shall be right. Data that may be wrong stays as it was made up."""
+    # What a URL is, a parser says and no pattern.
+    if body.get("webhook_url"):
+        body["webhook_url"] = "https://example.com/hooks/tidemark"
+    for person in body.get("authorizers", []):
+        # Which dates are real and past, no schema says.
+        if isinstance(person.get("date_of_birth"), dict):
+            person["date_of_birth"] = {"day": 29, "month": "2", "year": 2004}
+        # Read as it is written: 2031.0, to a schema a whole number, is refused.
+        for name in ("expiration_month", "expiration_year"):
+            if isinstance(person.get(name), float):
+                person[name] = int(person[name])
+
+
+def use_key_once(case) -> None:
+    """The document's example is one key; a second submission with it would only ever be a conflict."""
     key = (case.headers or {}).get("Idempotency-Key")
     if key is not None and key == documented_key(case.operation) and (number := next(numbers)) % 4 > 0:
         case.headers["Idempotency-Key"] = f"{key}-{number}"

@@ -45,10 +45,12 @@ class Server:
             raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
         self.url = json.loads(line)["listening"]
 
-    def new_key(self) -> str:
-        """The API key of a new requester, who has nothing yet."""
+    def new_key(self, *, cards: bool = False) -> str:
+        """The API key of a new requester, who has nothing yet, and may send debit cards or not."""
         name = f"Lender {next(self._numbers)}"
         self._admin("requester", "add", name)
+        if cards:
+            self._admin("requester", "set", name, "--cards", "on")
         return self._admin("key", "create", "--requester", name)["api_key"]
 
     def _admin(self, *arguments: str) -> dict:
