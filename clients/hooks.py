@@ -49,7 +49,7 @@ numbers = itertools.count(1)
 @schemathesis.hook
 def before_call(context, case, kwargs):
     use_key_once(case)
-    if case.meta.generation.mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
+    if case.meta.generation.mode is GenerationMode.POSITIVE and case.media_type == "application/json":
         keep_unwritten_rules(case.body)
 
 
