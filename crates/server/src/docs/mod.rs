@@ -34,12 +34,32 @@ pub(crate) struct Page {
 }
 
 /// Every page, in the order of the menu.
-const PAGES: [Page; 1] = [Page {
-    name: "errors",
-    title: "Errors",
-    about: "every error code: what it means and what to do",
-    text: include_str!("../../../../docs/errors.md"),
-}];
+const PAGES: [Page; 4] = [
+    Page {
+        name: "api",
+        title: "Using the API",
+        about: "submit, wait, read and download, with samples in curl, Python and JavaScript",
+        text: include_str!("../../../../docs/api.md"),
+    },
+    Page {
+        name: "csv",
+        title: "CSV files",
+        about: "the files that are sent, and the one that comes back",
+        text: include_str!("../../../../docs/csv.md"),
+    },
+    Page {
+        name: "migrating",
+        title: "Coming from Rightfoot",
+        about: "what is the same, what differs, and why",
+        text: include_str!("../../../../docs/migrating.md"),
+    },
+    Page {
+        name: "errors",
+        title: "Errors",
+        about: "every error code: what it means and what to do",
+        text: include_str!("../../../../docs/errors.md"),
+    },
+];
 
 /// Files that pages need.
 const ASSETS: [(&str, &str, &str); 3] = [
