@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use tidemark_domain::check::{Answer, BalanceRequest, Claim, Next};
 use tidemark_domain::clock::Timestamp;
-use tidemark_domain::id::{CheckId, NodeId, RequesterId};
+use tidemark_domain::id::{BatchId, CheckId, NodeId, RequesterId};
 use tidemark_domain::institution::{Institution, InstitutionNo};
 use tidemark_domain::outcome::Outcome;
-use tidemark_store::{ClaimedCheck, Result, StoredRequest, Tx, fault_point};
+use tidemark_store::{ClaimedCheck, Error, Result, StoredRequest, Tx, fault_point};
 
 use crate::engine::Engine;
+
+/// How often a corrupt batch is named, which every claim meets again.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// A claim whose call is over.
 pub(crate) struct Finished {
@@ -76,7 +80,20 @@ impl Engine {
         let got: HashSet<CheckId> = round.claims.iter().map(|claim| claim.id).collect();
         self.vault.begun(&round.asked, &got);
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = round.last_served;
+        self.report(round.corrupt);
         Ok(round.claims)
+    }
+
+    fn report(&self, corrupt: Vec<(BatchId, Error)>) {
+        let now = self.now();
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        for (batch_id, error) in corrupt {
+            let before = reported.get(&batch_id);
+            if before.is_none_or(|before| now.since(*before) >= REPORT_EVERY) {
+                tracing::error!(%batch_id, %error, "a batch cannot enter the queue");
+                reported.insert(batch_id, now);
+            }
+        }
     }
 
     /// Asks the provider and decides what follows. Needs no answer where the rules give one.
@@ -158,6 +175,7 @@ struct Round {
     /// Those of the held checks that were asked for.
     asked: Vec<CheckId>,
     last_served: Option<RequesterId>,
+    corrupt: Vec<(BatchId, Error)>,
 }
 
 /// Shares `limit` claims among the requesters with due or held checks, beginning behind the one served last.
@@ -172,36 +190,39 @@ async fn claim_in_turn(tx: &mut Tx, limit: usize, turn: Turn) -> Result<Round> {
     hungry.extend(held.keys());
     hungry.sort_by_key(|id| (Some(*id) <= after, *id));
     hungry.dedup();
-    hungry.truncate(limit);
-    let last_served = hungry.last().copied().or(after);
-    let (mut claims, mut asked) = (Vec::new(), Vec::new());
+    let (mut claims, mut asked, mut corrupt) = (Vec::new(), Vec::new(), Vec::new());
+    let mut last_served = None;
     // Each round gives everyone an equal share; whoever does not fill it has nothing more.
     while claims.len() < limit && !hungry.is_empty() {
         let share = ((limit - claims.len()) / hungry.len()).max(1);
-        let mut still_hungry = Vec::new();
+        let (mut still_hungry, mut served) = (Vec::new(), None);
         for requester_id in hungry {
             let share = share.min(limit - claims.len());
             if share == 0 {
                 break;
             }
+            served = Some(requester_id);
             let waiting = held.entry(requester_id).or_default();
             let own: Vec<CheckId> = waiting.drain(..share.min(waiting.len())).collect();
             let mut got = tx.claim_held(&own, lease).await?;
-            got.extend(
-                tx.claim_checks(requester_id, share - got.len(), lease, now)
-                    .await?,
-            );
+            let due = tx.claim_checks(requester_id, share - got.len(), lease, now);
+            let due = due.await?;
+            got.extend(due.claims);
+            corrupt.extend(due.corrupt);
             if got.len() == share {
                 still_hungry.push(requester_id);
             }
             asked.extend(own);
             claims.extend(got);
         }
+        // Later rounds only go over the same again.
+        last_served = last_served.or(served);
         hungry = still_hungry;
     }
     Ok(Round {
         claims,
         asked,
-        last_served,
+        last_served: last_served.or(after),
+        corrupt,
     })
 }

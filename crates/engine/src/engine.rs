@@ -1,11 +1,12 @@
 //! The engine: a store, a provider, a clock and a seed, and what may be done with them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidemark_domain::check::LEASE;
 use tidemark_domain::clock::{Clock, Timestamp};
-use tidemark_domain::id::NodeId;
+use tidemark_domain::id::{BatchId, NodeId, RequesterId};
 use tidemark_domain::institution::Directory;
 use tidemark_domain::retry::RetryPolicy;
 use tidemark_providers::guard::Guard;
@@ -46,7 +47,9 @@ pub struct Engine {
     pub(crate) vault: Vault,
     /// Told whenever this process stores work; one waiting permit is enough.
     pub(crate) nudge: Notify,
-    pub(crate) turn: Mutex<Option<tidemark_domain::id::RequesterId>>,
+    pub(crate) turn: Mutex<Option<RequesterId>>,
+    /// When batches that are corrupt were last named.
+    pub(crate) reported: Mutex<BTreeMap<BatchId, Timestamp>>,
     pub(crate) metrics: Metrics,
     random: Mutex<fastrand::Rng>,
 }
@@ -73,6 +76,7 @@ impl Engine {
             vault: Vault::new(),
             nudge: Notify::new(),
             turn: Mutex::new(None),
+            reported: Mutex::default(),
             metrics: Metrics::new(),
             random: Mutex::new(random),
         })

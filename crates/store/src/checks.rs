@@ -21,6 +21,15 @@ use crate::sealing::Purpose;
 use crate::submissions::{check_place, tags};
 use crate::tx::{Reader, Tx};
 
+/// What a claim took, and what it had to leave.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    pub claims: Vec<Claim>,
+    /// Batches that cannot enter the queue, because what was noted of their rows is corrupt, with the
+    /// [`Error::Corrupt`] that says so. They are passed over, and stay as they are.
+    pub corrupt: Vec<(BatchId, Error)>,
+}
+
 /// A check that was claimed, with what its provider is to be told.
 pub struct ClaimedCheck {
     pub claim: Claim,
@@ -86,18 +95,15 @@ impl Tx {
         limit: usize,
         lease: (NodeId, Timestamp),
         now: Timestamp,
-    ) -> Result<Vec<Claim>> {
+    ) -> Result<Claimed> {
         let mut claims = self.claim_queued(requester_id, limit, lease, now).await?;
-        while claims.len() < limit {
-            match self
-                .queue_batch(requester_id, limit - claims.len(), lease, now)
-                .await?
-            {
-                Some(taken) => claims.extend(taken),
-                None => break,
-            }
-        }
-        Ok(claims)
+        let room = limit - claims.len();
+        let fresh = self.queue_batches(requester_id, room, lease, now).await?;
+        claims.extend(fresh.claims);
+        Ok(Claimed {
+            claims,
+            corrupt: fresh.corrupt,
+        })
     }
 
     async fn claim_queued(

@@ -37,7 +37,7 @@ pub use api_keys::{ApiKey, ApiKeySecret, Caller};
 pub use audit::AuditEntry;
 pub use backup::{Summary, restore_backup, verify_backup};
 pub use batches::BatchPosition;
-pub use checks::{ClaimedCheck, StoredRequest};
+pub use checks::{Claimed, ClaimedCheck, StoredRequest};
 pub use error::{Error, Result};
 pub use events::NewEvent;
 pub use examine::Examination;

@@ -14,7 +14,7 @@ use tidemark_domain::money::Cents;
 use tidemark_domain::outcome::{Outcome, Status};
 use tidemark_domain::raw::{Raw, RawAddress, RawAuthorizer, RawBatch, RawDate, RawObject};
 use tidemark_store::testing::NOW;
-use tidemark_store::{Completed, Error, Recorded, Requester, RequesterKeys, Store, Submission};
+use tidemark_store::{Claimed, Completed, Error, Recorded, Requester, RequesterKeys, Store, Submission};
 use uuid::Uuid;
 
 /// Bytes that no earlier call gave, growing from call to call.
@@ -189,13 +189,20 @@ impl Tenant {
     }
 
     pub(crate) async fn claim_as(&self, n: u8, limit: usize, now: Timestamp) -> Result<Vec<Claim>, Error> {
+        let Claimed { claims, corrupt } = self.claim_all_as(n, limit, now).await?;
+        assert!(corrupt.is_empty(), "{corrupt:?}");
+        Ok(claims)
+    }
+
+    /// The same, where some may be corrupt.
+    pub(crate) async fn claim_all_as(&self, n: u8, limit: usize, now: Timestamp) -> Result<Claimed, Error> {
         let (id, lease) = (self.id, (node(n), now.after(Duration::from_secs(60))));
         let claimed = self.store.write("test", move |tx| {
             Box::pin(async move { tx.claim_checks(id, limit, lease, now).await })
         });
-        let mut claims = claimed.await?;
-        claims.sort_by_key(|claim| claim.id);
-        Ok(claims)
+        let mut claimed = claimed.await?;
+        claimed.claims.sort_by_key(|claim| claim.id);
+        Ok(claimed)
     }
 
     /// Settles claims as the engine does: those that still stand.

@@ -18,6 +18,7 @@ tidemark_store::on_both_databases! {
     a_reply_moved_to_another_submission_is_found
     a_data_key_moved_to_another_requester_is_found
     counts_that_do_not_add_up_are_found
+    a_batch_whose_noted_rows_are_corrupt_is_passed_over_and_named
 }
 
 fn is_corrupt<T>(result: Result<T, Error>, place: (&str, &str)) -> bool {
@@ -245,4 +246,55 @@ async fn counts_that_do_not_add_up_are_found(db: TestDatabase) {
         tenant.store.batch(tenant.id, batch_id).await,
         ("batches", "total_processed")
     ));
+}
+
+async fn a_batch_whose_noted_rows_are_corrupt_is_passed_over_and_named(db: TestDatabase) {
+    let tenant = Tenant::add(&db.open().await, "A").await;
+    let queued = tenant.submit_many(2).await;
+    assert_eq!(tenant.claim(1, NOW).await.len(), 1);
+    let mut batches = Vec::new();
+    for seconds in 1..=4 {
+        batches.push(tenant.submit_batch(&one_row(), later(seconds)).await);
+    }
+    let [first, good, last, other] = batches[..] else {
+        panic!("four batches")
+    };
+    let mut plain = Plain::open(&db).await;
+    let foreign = "(SELECT keys FROM key_sets LIMIT 1)";
+    for (batch_id, bytes) in [
+        (first, foreign),
+        (last, foreign),
+        (
+            queued,
+            "(SELECT unqueued FROM batches ORDER BY submitted_at DESC LIMIT 1)",
+        ),
+    ] {
+        let id = plain.id(batch_id.uuid());
+        let altered = format!("UPDATE batches SET unqueued = {bytes} WHERE batch_id = {id}");
+        assert_eq!(plain.run(&altered).await, 1);
+    }
+    for expected in [3, 0] {
+        let claimed = tenant.claim_all_as(1, 10, later(10)).await.unwrap();
+        let mut claims: Vec<_> = claimed.claims.iter().map(|claim| claim.id.batch_id).collect();
+        claims.sort();
+        assert_eq!(claims, [queued, good, other][..expected]);
+        assert!(
+            claimed
+                .corrupt
+                .iter()
+                .map(|(id, _)| *id)
+                .eq([queued, first, last])
+        );
+        for (batch_id, error) in claimed.corrupt {
+            assert_eq!(
+                error.to_string(),
+                format!("batches.unqueued of row {batch_id} is corrupt")
+            );
+            assert!(is_corrupt::<()>(Err(error), ("batches", "unqueued")));
+        }
+    }
+    // With room for one, nothing of the corrupt ones takes it.
+    let late = tenant.submit_batch(&one_row(), later(5)).await;
+    let claimed = tenant.claim_all_as(1, 1, later(10)).await.unwrap();
+    assert_eq!(claimed.claims[0].id.batch_id, late);
 }
