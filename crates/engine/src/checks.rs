@@ -9,7 +9,7 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, NodeId, RequesterId};
 use tidemark_domain::institution::{Institution, InstitutionNo};
 use tidemark_domain::outcome::Outcome;
-use tidemark_store::{ClaimedCheck, Error, Result, StoredRequest, Tx, fault_point};
+use tidemark_store::{ClaimedCheck, Error, Held, Result, StoredRequest, Tx, fault_point};
 
 use crate::engine::Engine;
 
@@ -21,6 +21,8 @@ pub(crate) struct Finished {
     pub(crate) claim: Claim,
     pub(crate) next: Next,
     pub(crate) institution: Option<InstitutionNo>,
+    /// When this process goes on with a check that is put off, and whose CVV it has. `next` is for all others.
+    pub(crate) own_due: Option<Timestamp>,
 }
 
 impl Engine {
@@ -64,7 +66,7 @@ impl Engine {
         let after = *self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = Turn {
             after,
-            held: self.vault.waiting(limit),
+            held: self.vault.waiting(limit, now),
             lease,
             now,
         };
@@ -78,7 +80,7 @@ impl Engine {
             })
             .await?;
         let got: HashSet<CheckId> = round.claims.iter().map(|claim| claim.id).collect();
-        self.vault.begun(&round.asked, &got);
+        self.vault.begun(&round.asked, &got, now);
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = round.last_served;
         self.report(round.corrupt);
         Ok(round.claims)
@@ -123,11 +125,7 @@ impl Engine {
             return self.finish(claim, Answer::Outcome(Outcome::Unsupported), no);
         }
         // The first try may have been put off here and ended elsewhere.
-        let cvv = if claim.tries == 0 {
-            self.vault.get(claim.id)
-        } else {
-            None
-        };
+        let cvv = (claim.tries == 0).then(|| self.vault.get(claim.id)).flatten();
         let try_no = claim.tries.saturating_add(1);
         let request = BalanceRequest {
             id: claim.id,
@@ -147,14 +145,24 @@ impl Engine {
     }
 
     fn finish(&self, claim: Claim, answer: Answer, institution: Option<InstitutionNo>) -> Finished {
-        if !matches!(answer, Answer::AskAgain { .. }) {
+        let first_try_goes_on = claim.tries == 0 && matches!(answer, Answer::AskAgain { .. });
+        if !first_try_goes_on {
             self.vault.forget(claim.id);
         }
-        let next = claim.finish(answer, self.now(), &self.settings.retry, self.random_u64());
+        let mut next = claim.finish(answer, self.now(), &self.settings.retry, self.random_u64());
+        let mut own_due = None;
+        if let Next::Wait { due_at, .. } = &mut next
+            && first_try_goes_on
+            && self.vault.has(claim.id)
+        {
+            own_due = Some(*due_at);
+            *due_at = self.held_until(*due_at);
+        }
         Finished {
             claim,
             next,
             institution,
+            own_due,
         }
     }
 }
@@ -164,7 +172,7 @@ struct Turn {
     /// The requester that was served last.
     after: Option<RequesterId>,
     /// Checks that wait for this process, because it has their CVV.
-    held: BTreeMap<RequesterId, Vec<CheckId>>,
+    held: BTreeMap<RequesterId, Vec<Held>>,
     lease: (NodeId, Timestamp),
     now: Timestamp,
 }
@@ -203,7 +211,7 @@ async fn claim_in_turn(tx: &mut Tx, limit: usize, turn: Turn) -> Result<Round> {
             }
             served = Some(requester_id);
             let waiting = held.entry(requester_id).or_default();
-            let own: Vec<CheckId> = waiting.drain(..share.min(waiting.len())).collect();
+            let own: Vec<Held> = waiting.drain(..share.min(waiting.len())).collect();
             let mut got = tx.claim_held(&own, lease).await?;
             let due = tx.claim_checks(requester_id, share - got.len(), lease, now);
             let due = due.await?;
@@ -212,7 +220,7 @@ async fn claim_in_turn(tx: &mut Tx, limit: usize, turn: Turn) -> Result<Round> {
             if got.len() == share {
                 still_hungry.push(requester_id);
             }
-            asked.extend(own);
+            asked.extend(own.iter().map(|held| held.id));
             claims.extend(got);
         }
         // Later rounds only go over the same again.

@@ -118,6 +118,11 @@ impl Engine {
         self.now().after(self.settings.lease)
     }
 
+    /// Until when a check waits for the process that has its CVV, which may begin it at `from`; then others may.
+    pub(crate) fn held_until(&self, from: Timestamp) -> Timestamp {
+        from.after(self.settings.lease.max(LEASE))
+    }
+
     fn random(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {
         self.random.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -201,6 +201,8 @@ impl Runner {
                     claim,
                     next,
                     institution: None,
+                    // The CVV goes with the process.
+                    own_due: None,
                 }
             }));
     }

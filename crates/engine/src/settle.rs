@@ -11,10 +11,11 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::event::EventKind;
 use tidemark_domain::id::{BatchId, CheckId, DeliveryId, EventId};
 use tidemark_domain::outcome::Status;
-use tidemark_store::{Error, NewEvent, Recorded, Result, Tx, Waiting};
+use tidemark_store::{Error, Held, NewEvent, Recorded, Result, Tx, Waiting};
 
 use crate::checks::Finished;
 use crate::engine::Engine;
+use crate::vault::PutOff;
 
 /// What a settle changed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -24,8 +25,10 @@ pub(crate) struct Settled {
     pub(crate) completed: Vec<BatchId>,
     /// What was recorded, in no particular order.
     pub(crate) statuses: Vec<Status>,
-    /// The earliest moment at which one of them is due again.
+    /// The earliest moment at which this process may go on with one of them.
     pub(crate) next_due: Option<Timestamp>,
+    /// Checks that wait for this process, because it has their CVV.
+    put_off: Vec<PutOff>,
 }
 
 impl Settled {
@@ -33,6 +36,7 @@ impl Settled {
         self.statuses.extend(other.statuses);
         self.stale += other.stale;
         self.completed.extend(other.completed);
+        self.put_off.extend(other.put_off);
         self.next_due = self.next_due.into_iter().chain(other.next_due).min();
     }
 }
@@ -83,11 +87,14 @@ impl Engine {
         let now = self.now();
         let new_ids = |batch_id| (batch_id, (self.id(EventId::new), self.id(DeliveryId::new)));
         let event_ids: BTreeMap<BatchId, (EventId, DeliveryId)> = batch_ids.map(new_ids).collect();
-        self.store
+        let settled = self
+            .store
             .write("settle", move |tx| {
                 Box::pin(write_settled(tx, finished, event_ids, now))
             })
-            .await
+            .await?;
+        self.vault.put_off(&settled.put_off, now);
+        Ok(settled)
     }
 }
 
@@ -133,7 +140,8 @@ async fn write_settled(
             .collect(),
         stale: sorted.stale,
         completed,
-        next_due: sorted.waiting.iter().map(|waiting| waiting.due_at).min(),
+        next_due: sorted.next_due,
+        put_off: sorted.put_off,
     })
 }
 
@@ -158,6 +166,8 @@ struct Sorted {
     recorded: Vec<Recorded>,
     waiting: Vec<Waiting>,
     counts: BTreeMap<BatchId, [i32; Status::ALL.len()]>,
+    put_off: Vec<PutOff>,
+    next_due: Option<Timestamp>,
     stale: usize,
 }
 
@@ -172,6 +182,7 @@ fn sort_out(
         claim,
         next,
         institution,
+        own_due,
     } in finished
     {
         let id = claim.id;
@@ -195,6 +206,16 @@ fn sort_out(
                 },
                 Some(_),
             ) if stands => {
+                let next_due = own_due.unwrap_or(*due_at);
+                sorted.next_due = sorted.next_due.into_iter().chain([next_due]).min();
+                sorted.put_off.extend(own_due.map(|from| PutOff {
+                    held: Held {
+                        id,
+                        claim_no: claim.claim_no,
+                    },
+                    from,
+                    until: *due_at,
+                }));
                 sorted.waiting.push(Waiting {
                     claim: *claim,
                     due_at: *due_at,

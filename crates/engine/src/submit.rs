@@ -1,7 +1,6 @@
 //! Taking a batch in: once it is acknowledged, nothing loses it.
 
 use tidemark_domain::batch::NewBatch;
-use tidemark_domain::check::LEASE;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, RequestId};
 use tidemark_store::{AuditEntry, Caller, Error, Registration, Remembered, Replay, Submission};
@@ -66,9 +65,9 @@ impl Engine {
         let batch_id = self.id(BatchId::new);
         let reply = reply(&batch, batch_id, now);
         let keys = self.store.requester_keys(caller.requester_id).await?;
-        let lease_end = now.after(self.settings.lease.max(LEASE));
+        let held_until = self.held_until(now);
         let owner = (caller.requester_id, batch_id);
-        let submission = Submission::seal(&keys, owner, &batch, (self.node_id, lease_end), now)?;
+        let submission = Submission::seal(&keys, owner, &batch, (self.node_id, held_until), now)?;
         match self.store_batch(submission, origin, what, reply.clone()).await {
             Ok(()) => {}
             Err(NotNew::Known(replay)) => return self.known(replay),
@@ -87,7 +86,7 @@ impl Engine {
                     batch_id,
                     row_no: authorizer.row_no,
                 };
-                self.vault.put((caller.requester_id, id), cvv, lease_end, now);
+                self.vault.put((caller.requester_id, id), cvv, held_until, now);
             }
         }
         self.metrics.submitted(batch.accepted.len());

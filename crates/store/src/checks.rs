@@ -45,7 +45,7 @@ pub struct StoredRequest {
 }
 
 #[derive(sqlx::FromRow)]
-struct ClaimRow {
+pub(crate) struct ClaimRow {
     requester_id: Uuid,
     batch_id: Uuid,
     row_no: i32,
@@ -59,7 +59,7 @@ struct ClaimRow {
 pub(crate) const NOT_RECORDED: &str = "due_at IS NOT NULL";
 
 /// A claim counts up `claim_no`, takes the lease, and notes whether the one before was lost.
-const CLAIM_SET: &str = "UPDATE checks SET claim_no = claim_no + 1, held_by = $1, due_at = $2, \
+pub(crate) const CLAIM_SET: &str = "UPDATE checks SET claim_no = claim_no + 1, held_by = $1, due_at = $2, \
      lost_leases = CASE WHEN held_by IS NULL OR claim_no = 0 THEN 0 ELSE lost_leases + 1 END \
      WHERE (batch_id, row_no) IN (SELECT b, r FROM due) \
      RETURNING requester_id, batch_id, row_no, claim_no, tries, lost_leases";
@@ -134,35 +134,6 @@ impl Tx {
         Ok(rows.into_iter().map(Claim::from).collect())
     }
 
-    /// Claims checks that were born leased to `holder`, those of `ids` that nobody else has begun.
-    pub async fn claim_held(
-        &mut self,
-        ids: &[CheckId],
-        (holder, lease_end): (NodeId, Timestamp),
-    ) -> Result<Vec<Claim>> {
-        let mut claims = Vec::with_capacity(ids.len());
-        for group in groups(ids) {
-            let sql = self.conn.text(format!(
-                "WITH due AS MATERIALIZED (SELECT c.batch_id AS b, c.row_no AS r \
-                 FROM (VALUES {}) AS v CROSS JOIN checks c WHERE c.batch_id = v.column1 AND c.row_no = v.column2 \
-                 AND c.held_by = $1 AND c.claim_no = 0 AND {NOT_RECORDED}{}) {CLAIM_SET}",
-                values(2, group.len(), 2),
-                self.conn.for_update_of_c()
-            ));
-            let rows: Vec<ClaimRow> = on!(&mut self.conn, |c| {
-                let mut query = sqlx::query_as(sql)
-                    .bind(holder.uuid())
-                    .bind(lease_end.as_micros());
-                for id in group {
-                    query = query.bind(id.batch_id.uuid()).bind(id.row_no);
-                }
-                query.fetch_all(c).await
-            })?;
-            claims.extend(rows.into_iter().map(Claim::from));
-        }
-        Ok(claims)
-    }
-
     /// Lets every lease end now, and returns how many did. Only for a process that knows that all others are
     /// dead; a late answer of one is fenced off as ever.
     pub async fn free_leases(&mut self, now: Timestamp) -> Result<u64> {
@@ -175,29 +146,6 @@ impl Tx {
             .execute(c)
             .await
             .map(|done| done.rows_affected()))?)
-    }
-
-    /// Keeps checks that were born leased to `holder` and are not begun from falling due for others.
-    pub async fn extend_held(
-        &mut self,
-        ids: &[CheckId],
-        (holder, lease_end): (NodeId, Timestamp),
-    ) -> Result<()> {
-        for group in groups(ids) {
-            let sql = self.conn.text(format!(
-                "UPDATE checks SET due_at = $2 WHERE held_by = $1 AND claim_no = 0 AND {NOT_RECORDED} \
-                 AND (batch_id, row_no) IN (VALUES {})",
-                values(2, group.len(), 2)
-            ));
-            on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(sql).bind(holder.uuid()).bind(lease_end.as_micros());
-                for id in group {
-                    query = query.bind(id.batch_id.uuid()).bind(id.row_no);
-                }
-                query.execute(c).await.map(|_| ())
-            })?;
-        }
-        Ok(())
     }
 }
 

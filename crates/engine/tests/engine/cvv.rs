@@ -29,19 +29,19 @@ tidemark_store::on_both_databases! {
     a_cvv_is_in_no_byte_of_the_database
 }
 
-const CARD: &str = "4111111111111111";
+pub(crate) const CARD: &str = "4111111111111111";
 
-async fn succeeding(world: &World, notes: &Notes) -> Arc<Engine> {
+pub(crate) async fn succeeding(world: &World, notes: &Notes) -> Arc<Engine> {
     world
         .engine_of(Scripted::new(notes, |_| at_once(success())), Limits::default())
         .await
 }
 
-fn cvvs(notes: &Notes) -> Vec<Option<String>> {
+pub(crate) fn cvvs(notes: &Notes) -> Vec<Option<String>> {
     notes.all().into_iter().map(|told| told.cvv).collect()
 }
 
-fn known() -> Option<String> {
+pub(crate) fn known() -> Option<String> {
     Some(CVV.to_owned())
 }
 
@@ -103,6 +103,7 @@ async fn a_first_try_that_another_process_ended_is_over(db: TestDatabase) {
         .submit(&taker, vec![card("1", CARD)])
         .await;
     step(&taker, &world.clock).await.unwrap();
+    world.clock.advance(LEASE);
     step(&other, &world.clock).await.unwrap();
     world.finish(&taker).await;
     let told: Vec<_> = notes
@@ -245,10 +246,17 @@ async fn a_cvv_is_forgotten_once_the_first_try_ends(db: TestDatabase) {
     step(&engine, &world.clock).await.unwrap();
     assert_eq!(kept_cvvs(&engine), 1);
     tenant.submit(&engine, cards(2)).await;
+    world.clock.advance(LEASE * 2);
+    step(&other, &world.clock).await.unwrap();
+    // It finds that others have begun all three.
+    step(&engine, &world.clock).await.unwrap();
+    assert_eq!(kept_cvvs(&engine), 0);
+    // What another process took over during a call is forgotten within a day, when the next one comes in.
+    tenant.submit(&engine, cards(1)).await;
+    assert_eq!(claim(&engine).await.unwrap().len(), 1);
     world.clock.advance(LEASE);
     step(&other, &world.clock).await.unwrap();
     step(&engine, &world.clock).await.unwrap();
-    // What another process ended without a word is forgotten within a day, when the next one comes in.
     assert_eq!(kept_cvvs(&engine), 1);
     world.clock.advance(MAX_ASK_AGAIN);
     tenant.submit(&engine, cards(1)).await;

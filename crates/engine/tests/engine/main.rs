@@ -17,6 +17,7 @@ mod leases;
 mod lost_answer;
 mod node;
 mod providers;
+mod put_off;
 mod retention;
 mod retries;
 mod rivals;

@@ -17,7 +17,7 @@ use tidemark_domain::check::Ticket;
 use tidemark_domain::id::{BatchId, CheckId};
 use tidemark_domain::secret::Secret;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
-use tidemark_store::{Error, Waiting};
+use tidemark_store::{Error, Held, Waiting};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -77,10 +77,13 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
             NOW,
         )
         .await;
-    let held: Vec<CheckId> = (1..=341)
-        .map(|row_no| CheckId {
-            batch_id: cards,
-            row_no,
+    let held: Vec<Held> = (1..=341)
+        .map(|row_no| Held {
+            id: CheckId {
+                batch_id: cards,
+                row_no,
+            },
+            claim_no: 0,
         })
         .collect();
     let (again, lease) = (held.clone(), (node(HOLDER), later(60)));

@@ -66,9 +66,10 @@ async fn a_held_check_alone_begins_nothing(db: TestDatabase) {
     let batch_id = tenant.submit(vec![card("1")]).await;
     assert_eq!(state(&tenant, batch_id).await.state(), "PENDING");
     let id = tidemark_domain::id::CheckId { batch_id, row_no: 1 };
+    let held = tidemark_store::Held { id, claim_no: 0 };
     let lease = (node(HOLDER), later(60));
     let claimed = tenant.store.write("test", move |tx| {
-        Box::pin(async move { tx.claim_held(&[id], lease).await })
+        Box::pin(async move { tx.claim_held(&[held], lease).await })
     });
     assert_eq!(claimed.await.unwrap().len(), 1);
     assert_eq!(state(&tenant, batch_id).await.state(), "PROCESSING");

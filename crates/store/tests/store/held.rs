@@ -3,8 +3,8 @@
 use tidemark_domain::check::Claim;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId};
-use tidemark_store::Store;
 use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::{Held, Store, Waiting};
 
 use crate::common::{HELD_FOR, HOLDER, Tenant, bank, card, dollars, later, node};
 
@@ -16,21 +16,34 @@ tidemark_store::on_both_databases! {
     an_unheld_check_is_not_claimed_as_held
     a_holder_keeps_its_checks_by_extending_the_lease
     nobody_extends_what_another_holds_or_what_is_begun
+    a_check_that_was_put_off_waits_for_whoever_claimed_it_last
+    a_check_that_was_put_off_and_begun_by_others_waits_for_nobody
     hundreds_of_held_checks_are_extended_and_claimed_at_once
 }
 
+/// Checks that were never claimed.
+fn fresh(ids: &[CheckId]) -> Vec<Held> {
+    ids.iter().map(|id| Held { id: *id, claim_no: 0 }).collect()
+}
+
 async fn claim_held(store: &Store, ids: &[CheckId], n: u8, lease_end: Timestamp) -> Vec<Claim> {
-    let ids = ids.to_vec();
+    claim_waiting(store, fresh(ids), n, lease_end).await
+}
+
+async fn claim_waiting(store: &Store, checks: Vec<Held>, n: u8, lease_end: Timestamp) -> Vec<Claim> {
     let claimed = store.write("test", move |tx| {
-        Box::pin(async move { tx.claim_held(&ids, (node(n), lease_end)).await })
+        Box::pin(async move { tx.claim_held(&checks, (node(n), lease_end)).await })
     });
     claimed.await.unwrap()
 }
 
-async fn extend_held(store: &Store, ids: &[CheckId], n: u8, lease_end: Timestamp) {
-    let ids = ids.to_vec();
+async fn extend_held(store: &Store, ids: &[CheckId], n: u8, until: Timestamp) {
+    extend_waiting(store, fresh(ids), n, until).await;
+}
+
+async fn extend_waiting(store: &Store, checks: Vec<Held>, n: u8, until: Timestamp) {
     let extended = store.write("test", move |tx| {
-        Box::pin(async move { tx.extend_held(&ids, (node(n), lease_end)).await })
+        Box::pin(async move { tx.extend_held(&checks, (node(n), until)).await })
     });
     extended.await.unwrap();
 }
@@ -138,4 +151,69 @@ async fn leases_of_the_dead_are_freed_and_nothing_else_changes(db: TestDatabase)
         .collect();
     lost.sort_unstable();
     assert_eq!(lost, [(1, 0), (2, 1)]);
+}
+
+/// Claims a held check and puts it off until a moment.
+async fn put_off(store: &Store, id: CheckId, due_at: Timestamp) -> Held {
+    let claim = claim_held(store, &[id], HOLDER, later(60)).await[0];
+    let held = Held { id, claim_no: 1 };
+    // While it is called it does not wait.
+    assert!(
+        claim_waiting(store, vec![held], HOLDER, later(60))
+            .await
+            .is_empty()
+    );
+    let waiting = Waiting {
+        claim,
+        due_at,
+        tries: 0,
+        ticket: None,
+    };
+    let waits = store.write("test", move |tx| {
+        Box::pin(async move { tx.wait(&[waiting]).await })
+    });
+    waits.await.unwrap();
+    held
+}
+
+async fn a_check_that_was_put_off_waits_for_whoever_claimed_it_last(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let id = check(tenant.submit(vec![card("1")]).await, 1);
+    let held = put_off(&store, id, later(100)).await;
+    extend_waiting(&store, vec![held], HOLDER, later(200)).await;
+    assert!(tenant.claim(10, later(199)).await.is_empty());
+    assert!(claim_held(&store, &[id], HOLDER, later(300)).await.is_empty());
+    let claim = claim_waiting(&store, vec![held], HOLDER, later(300)).await[0];
+    assert_eq!((claim.claim_no, claim.tries, claim.lost_leases), (2, 0, 0));
+    assert!(
+        claim_waiting(&store, vec![held], HOLDER, later(300))
+            .await
+            .is_empty()
+    );
+    assert!(tenant.claim(10, later(299)).await.is_empty());
+}
+
+async fn a_check_that_was_put_off_and_begun_by_others_waits_for_nobody(db: TestDatabase) {
+    let store = db.open().await;
+    let tenant = Tenant::add(&store, "A").await;
+    let id = check(tenant.submit(vec![card("1")]).await, 1);
+    let held = put_off(&store, id, later(100)).await;
+    assert!(tenant.claim(10, later(99)).await.is_empty());
+    let claim = tenant.claim(10, later(100)).await[0];
+    // Nobody's lease was lost.
+    assert_eq!((claim.claim_no, claim.lost_leases), (2, 0));
+    extend_waiting(&store, vec![held], HOLDER, later(900)).await;
+    assert!(
+        claim_waiting(&store, vec![held], HOLDER, later(900))
+            .await
+            .is_empty()
+    );
+    assert_eq!(store.next_check_due().await.unwrap(), Some(later(160)));
+    tenant.settle(vec![(claim, dollars(1))], later(101)).await;
+    assert!(
+        claim_waiting(&store, vec![held], HOLDER, later(900))
+            .await
+            .is_empty()
+    );
 }
