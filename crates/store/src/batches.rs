@@ -72,6 +72,27 @@ impl TryFrom<BatchRow> for BatchStatus {
     }
 }
 
+/// The batches whose rows are not what they count, on either database. The numbers of outcomes are
+/// `Outcome::stored`'s, which never change.
+pub(crate) const MISCOUNTED: &str = "SELECT b.batch_id FROM batches b LEFT JOIN (SELECT batch_id, COUNT(*) AS total, \
+     COUNT(recorded_no) AS recorded, MIN(recorded_no) AS first_no, MAX(recorded_no) AS last_no, \
+     COUNT(*) FILTER (WHERE outcome = 1) AS success, \
+     COUNT(*) FILTER (WHERE outcome BETWEEN 2 AND 5) AS no_match, \
+     COUNT(*) FILTER (WHERE outcome = 6) AS account_closed, \
+     COUNT(*) FILTER (WHERE outcome IN (7, 8)) AS bank_unsupported, \
+     COUNT(*) FILTER (WHERE outcome = 9) AS retrieval_failed, \
+     COUNT(*) FILTER (WHERE outcome = 10) AS retry_limit, \
+     COUNT(*) FILTER (WHERE outcome = 11) AS processing_error, \
+     COUNT(*) FILTER (WHERE (COALESCE(outcome, 0) = 1) <> (balance_cents IS NOT NULL)) AS odd \
+     FROM checks GROUP BY batch_id) c ON c.batch_id = b.batch_id \
+     WHERE c.total IS DISTINCT FROM CASE WHEN b.unqueued IS NULL THEN b.total_authorizers END \
+     OR COALESCE(c.recorded, 0) <> b.total_processed \
+     OR COALESCE(c.first_no, 1) <> 1 OR COALESCE(c.last_no, 0) <> c.recorded OR c.odd > 0 \
+     OR c.success <> b.success_count OR c.no_match <> b.no_match_count \
+     OR c.account_closed <> b.account_closed_count OR c.bank_unsupported <> b.bank_unsupported_count \
+     OR c.retrieval_failed <> b.retrieval_failed_count OR c.retry_limit <> b.retry_limit_count \
+     OR c.processing_error <> b.processing_error_count";
+
 impl Store {
     /// One batch of the requester, all of one moment; `None` if it has none of this id.
     pub async fn batch(&self, requester_id: RequesterId, batch_id: BatchId) -> Result<Option<BatchStatus>> {

@@ -21,6 +21,9 @@ pub const NOW: Timestamp = Timestamp::from_micros(1_779_045_852_000_000);
 /// The schema version that this program makes.
 pub const SCHEMA_VERSION: i64 = crate::migrate::SCHEMA_VERSION;
 
+/// SELECTs the batches whose rows are not what they count, on either database.
+pub const MISCOUNTED: &str = crate::batches::MISCOUNTED;
+
 /// Statements that take a database back to the schema of the first version.
 pub const TO_SCHEMA_1: [&str; 4] = [
     "DROP TABLE nodes",

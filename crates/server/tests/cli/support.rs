@@ -175,28 +175,10 @@ pub(crate) fn stopped(folder: &Path) -> PathBuf {
     serving.data_dir.clone()
 }
 
-/// Waits until a batch is complete and returns its counts by status.
+/// Watches a batch until it is complete, and returns its counts by status.
 pub(crate) fn completed(serving: &Serving, key: &str, batch_id: &str) -> Value {
-    let url = format!("{}/v1/balance_requests/{batch_id}", serving.url);
-    for _ in 0..600 {
-        let said = Said::by(
-            Command::new("curl")
-                .args(["--silent", "--show-error", "--fail", "--cacert"])
-                .arg(serving.data_dir.join("tls/cert.pem"))
-                .args(["--header", &format!("Authorization: Bearer {key}"), &url]),
-        );
-        let batch: Value = serde_json::from_str(&said.done().stdout).unwrap();
-        if batch["status"] == "COMPLETED" {
-            return batch["statuses"].clone();
-        }
-        // curl has no way to wait for a change, and neither has the API.
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "another process is waited for, in real time"
-        )]
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("batch {batch_id} does not complete");
+    let watched = Said::by(serving.client(key).args(["watch", batch_id, "--json"])).done();
+    watched.json()["statuses"].clone()
 }
 
 /// The sample that newcomers and the demo use.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{Summary, absolute, options};
 use crate::backend::OnEngine;
+use crate::batches::MISCOUNTED;
 use crate::encoding::records;
 use crate::error::{Error, Result};
 use crate::keyring::{Keyring, RequesterKeys};
@@ -160,32 +161,15 @@ async fn integrity(file: &mut SqliteConnection) -> Result<()> {
 }
 
 /// Every batch has the rows that its counters count, its results are numbered without a gap, and what is not
-/// recorded yet can still be asked. The numbers of outcomes are `Outcome::stored`'s, which never change.
+/// recorded yet can still be asked.
 async fn counters(file: &mut SqliteConnection) -> Result<()> {
-    const COUNTERS: &str = "SELECT b.batch_id FROM batches b LEFT JOIN (SELECT batch_id, COUNT(*) AS total, \
-         COUNT(recorded_no) AS recorded, MIN(recorded_no) AS first, MAX(recorded_no) AS last, \
-         COUNT(*) FILTER (WHERE outcome = 1) AS success, \
-         COUNT(*) FILTER (WHERE outcome BETWEEN 2 AND 5) AS no_match, \
-         COUNT(*) FILTER (WHERE outcome = 6) AS account_closed, \
-         COUNT(*) FILTER (WHERE outcome IN (7, 8)) AS bank_unsupported, \
-         COUNT(*) FILTER (WHERE outcome = 9) AS retrieval_failed, \
-         COUNT(*) FILTER (WHERE outcome = 10) AS retry_limit, \
-         COUNT(*) FILTER (WHERE outcome = 11) AS processing_error, \
-         COUNT(*) FILTER (WHERE (outcome IS 1) <> (balance_cents IS NOT NULL)) AS odd \
-         FROM checks GROUP BY batch_id) c ON c.batch_id = b.batch_id \
-         WHERE c.total IS NOT CASE WHEN b.unqueued IS NULL THEN b.total_authorizers END \
-         OR COALESCE(c.recorded, 0) <> b.total_processed \
-         OR COALESCE(c.first, 1) <> 1 OR COALESCE(c.last, 0) <> c.recorded OR c.odd > 0 \
-         OR c.success <> b.success_count OR c.no_match <> b.no_match_count \
-         OR c.account_closed <> b.account_closed_count OR c.bank_unsupported <> b.bank_unsupported_count \
-         OR c.retrieval_failed <> b.retrieval_failed_count OR c.retry_limit <> b.retry_limit_count \
-         OR c.processing_error <> b.processing_error_count LIMIT 1";
+    let miscounted = AssertSqlSafe(format!("{MISCOUNTED} LIMIT 1"));
     let unaskable = AssertSqlSafe(format!(
         "SELECT c.batch_id, c.row_no FROM checks c LEFT JOIN request_parts p \
          ON p.batch_id = c.batch_id AND p.part_no = (c.row_no - 1) / {PART_ROWS} \
          WHERE c.recorded_no IS NULL AND p.batch_id IS NULL LIMIT 1"
     ));
-    let batch: Option<Uuid> = sqlx::query_scalar(COUNTERS).fetch_optional(&mut *file).await?;
+    let batch: Option<Uuid> = sqlx::query_scalar(miscounted).fetch_optional(&mut *file).await?;
     if let Some(batch) = batch {
         let batch = BatchId::from_uuid(batch);
         return Err(fault(format!("batch {batch} does not hold what it counts")));
