@@ -1,45 +1,42 @@
 //! Load before and after a fault.
 //!
-//! A campaign sets `TIDEMARK_RATES=1`: each fault lies between two long stretches of load whose rates are printed.
+//! A campaign that sets `TIDEMARK_RATES` measures before the fault and after it, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidemark_domain::clock::Timestamp;
 use tidemark_store::testing::{Engine, TestDatabase};
 
 use crate::load::{Load, Pace};
+use crate::rates::{Rates, wanted_pairs};
 use crate::site::Site;
-use crate::wait::{dice, now, pause, setting};
+use crate::wait::{dice, now, pause};
 
 /// Load around a fault.
 pub(crate) struct Around {
     load: Load,
-    before: Timestamp,
     length: Duration,
-    rates: bool,
+    rates: Option<Rates>,
     pub(crate) dice: fastrand::Rng,
 }
 
 impl Around {
     pub(crate) async fn begin(site: &Site) -> Self {
         let mut dice = dice();
-        let rates = measures_rates();
-        let (length, pace) = if rates {
-            (Duration::from_secs(15), Pace::IN_STEP)
+        let mut rates = None;
+        if measures_rates() {
+            let control = Site::start(shared().await, site.plan).await;
+            rates = Some(Rates::before(site, control, &mut dice).await);
+        }
+        let (length, pace) = if rates.is_some() {
+            (Duration::from_secs(3), Pace::IN_STEP)
         } else {
             (Duration::from_millis(700), Pace::STEADY)
         };
         let load = Load::start(&site.client, pace, &mut dice);
-        if rates {
-            // What the first moments compile, cache and connect is no part of the rate.
-            pause(Duration::from_secs(3)).await;
-        }
-        let before = now();
         pause(length).await;
         Self {
             load,
-            before,
             length,
             rates,
             dice,
@@ -47,13 +44,9 @@ impl Around {
     }
 
     /// Once the fault is over: some more load, then nothing may be lost or double.
-    pub(crate) async fn end(self, what: &str, site: &mut Site) {
+    pub(crate) async fn end(mut self, what: &str, site: &mut Site) {
         let ended = now();
-        if self.rates {
-            self.print_rates(what, site).await;
-        } else {
-            pause(self.length).await;
-        }
+        pause(self.length).await;
         self.load.stop().await;
         site.settle_down().await;
         let resumed = site.resumed(ended).await;
@@ -71,26 +64,15 @@ impl Around {
             count(&failures.broken),
             count(&failures.unavailable),
         );
-    }
-
-    async fn print_rates(&self, what: &str, site: &Site) {
-        // What waited for the fault's end must not be counted.
-        pause(Duration::from_secs(10)).await;
-        let after = now();
-        pause(self.length).await;
-        let (before, after) = (
-            site.rate(self.before, self.length).await,
-            site.rate(after, self.length).await,
-        );
-        println!(
-            "{what}: {before:.0} checks/s before, {after:.0} after, {:.0} %",
-            after / before * 100.0
-        );
+        if let Some(rates) = self.rates {
+            rates.print_after(what, site, &mut self.dice).await;
+            site.settle_down().await;
+        }
     }
 }
 
 pub(crate) fn measures_rates() -> bool {
-    setting("TIDEMARK_RATES", 0) == 1
+    wanted_pairs() > 0
 }
 
 /// A database of the server that all tests share.

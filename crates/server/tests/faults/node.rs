@@ -100,8 +100,12 @@ impl Node {
         assert_eq!(status.signal(), Some(9), "it had ended before: {status}");
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        signal(self.child.id(), name);
+        signal(self.pid(), name);
     }
 
     /// How it ended, if it has.

@@ -15,7 +15,7 @@ use crate::wait::{Deadline, pause};
 /// Longer than a node waits for a connection or a lock.
 const BEYOND_PATIENCE: Duration = Duration::from_secs(12);
 
-/// The measure of all others: rates drift by themselves as a database grows.
+/// The measure of all others: how far rates lie apart where nothing happens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_without_a_fault_loses_and_doubles_nothing() {
     let mut site = Site::start(shared().await, Plan::TWO).await;

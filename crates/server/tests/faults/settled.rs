@@ -118,15 +118,6 @@ impl Site {
             .number("SELECT COALESCE(SUM(processing_error_count), 0) FROM batches")
             .await
     }
-
-    /// Checks recorded each second between two moments, on average.
-    pub(crate) async fn rate(&self, from: Timestamp, length: Duration) -> f64 {
-        let (from, to) = (from.as_micros(), from.after(length).as_micros());
-        let select =
-            format!("SELECT COUNT(*) FROM checks WHERE recorded_at >= {from} AND recorded_at < {to}");
-        let count = Plain::open(&self.db).await.number(&select).await;
-        f64::from(u32::try_from(count).unwrap()) / length.as_secs_f64()
-    }
 }
 
 /// Every authorizer of the batch has one result on its pages, and nobody else has.

@@ -42,6 +42,7 @@ pub(crate) struct Site {
     pub(crate) setups: Vec<Setup>,
     pub(crate) client: Arc<Client>,
     pub(crate) lease: Duration,
+    pub(crate) plan: Plan,
     /// Batches whose results were looked at.
     pub(crate) settled: usize,
     pub(crate) db: TestDatabase,
@@ -65,6 +66,7 @@ impl Site {
             client: Arc::new(Client::new(new_key(&setups[0]))),
             setups,
             lease: Duration::from_secs(plan.lease_seconds),
+            plan,
             settled: 0,
             db,
         };
@@ -191,6 +193,7 @@ impl Template {
             setups: self.site.setups.iter().map(setup).collect(),
             client: Arc::new(Client::new(self.site.client.key().to_owned())),
             lease: self.site.lease,
+            plan: self.site.plan,
             settled: 0,
             db: TestDatabase {
                 url: url_text.parse().unwrap(),
