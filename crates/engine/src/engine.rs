@@ -1,6 +1,7 @@
 //! The engine: a store, a provider, a clock and a seed, and what may be done with them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tidemark_domain::institution::Directory;
 use tidemark_domain::retry::RetryPolicy;
 use tidemark_providers::guard::Guard;
 use tidemark_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::metrics::Metrics;
 use crate::vault::Vault;
@@ -51,6 +52,8 @@ pub struct Engine {
     /// When batches that are corrupt were last named.
     pub(crate) reported: Mutex<BTreeMap<BatchId, Timestamp>>,
     pub(crate) metrics: Metrics,
+    /// As many as there are cores.
+    cores: Semaphore,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -78,6 +81,7 @@ impl Engine {
             turn: Mutex::new(None),
             reported: Mutex::default(),
             metrics: Metrics::new(),
+            cores: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
             random: Mutex::new(random),
         })
     }
@@ -89,6 +93,15 @@ impl Engine {
 
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// Runs what keeps a core busy for milliseconds, no more at once than there are cores, in the order of their
+    /// coming. Else all threads could be busy, and a transaction under way would wait for one between its
+    /// statements, with the locks that it holds.
+    pub async fn compute<T>(&self, work: impl FnOnce() -> T) -> T {
+        // It is never closed.
+        let _core = self.cores.acquire().await;
+        work()
     }
 
     /// What is counted for the operator.

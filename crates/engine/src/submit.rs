@@ -67,7 +67,8 @@ impl Engine {
         let keys = self.store.requester_keys(caller.requester_id).await?;
         let held_until = self.held_until(now);
         let owner = (caller.requester_id, batch_id);
-        let submission = Submission::seal(&keys, owner, &batch, (self.node_id, held_until), now)?;
+        let seal = || Submission::seal(&keys, owner, &batch, (self.node_id, held_until), now);
+        let submission = self.compute(seal).await?;
         match self.store_batch(submission, origin, what, reply.clone()).await {
             Ok(()) => {}
             Err(NotNew::Known(replay)) => return self.known(replay),
@@ -113,7 +114,6 @@ impl Engine {
         reply: String,
     ) -> Result<(), NotNew> {
         let (batch_id, now) = (submission.batch_id(), submission.submitted_at());
-        let audit_id = self.id(RequestId::new).uuid();
         let entry = AuditEntry {
             requester_id: Some(origin.caller.requester_id),
             actor: format!("api_key:{}", origin.caller.api_key_id),
@@ -122,6 +122,7 @@ impl Engine {
             address: origin.address,
             request_id: Some(origin.request_id),
         };
+        let submission = submission.audited(self.id(RequestId::new).uuid(), entry);
         let expires_at = now.after(what.lifetime());
         self.store
             .write("submit", move |tx| {
@@ -130,8 +131,7 @@ impl Engine {
                         Registration::Known(replay) => return Err(NotNew::Known(replay)),
                         Registration::New => {}
                     }
-                    tx.add_batch(&submission).await?;
-                    Ok(tx.audit(audit_id, &entry, now).await?)
+                    Ok(tx.add_batch(&submission).await?)
                 })
             })
             .await

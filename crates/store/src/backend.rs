@@ -5,6 +5,8 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
+use crate::checkpoint::Checkpoints;
+
 /// One value per database engine.
 pub(crate) enum OnEngine<S, P> {
     Sqlite(S),
@@ -23,6 +25,7 @@ pub(crate) type Backend = OnEngine<SqlitePools, PgPool>;
 pub(crate) struct SqlitePools {
     pub(crate) write: SqlitePool,
     pub(crate) read: SqlitePool,
+    pub(crate) checkpoints: Checkpoints,
 }
 
 /// Expands an expression once per engine, with the connection in reach as `$c`.
@@ -85,10 +88,18 @@ impl Backend {
         })
     }
 
+    /// Tells of a commit.
+    pub(crate) fn committed(&self) {
+        if let Self::Sqlite(pools) = self {
+            pools.checkpoints.committed();
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pools) => {
                 pools.read.close().await;
+                pools.checkpoints.close().await;
                 pools.write.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
@@ -154,6 +165,41 @@ pub(crate) fn values(before: usize, rows: usize, columns: usize) -> String {
     text
 }
 
+/// Rows that go into a table.
+pub(crate) struct Insert {
+    /// The table and its columns: `t (a, b)`.
+    pub(crate) into: &'static str,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+impl<S, P> OnEngine<S, P> {
+    /// Several inserts as one statement, so that they are sent and waited for once. Their parameters are numbered
+    /// through. References among their rows may be in any order; the order of the inserts is the safe one.
+    pub(crate) fn inserts(&self, inserts: &[Insert]) -> AssertSqlSafe<String> {
+        let mut before = 0;
+        let mut texts = inserts.iter().map(|insert| {
+            let values = values(before, insert.rows, insert.columns);
+            before += insert.rows * insert.columns;
+            format!("INSERT INTO {} VALUES {values}", insert.into)
+        });
+        match self {
+            Self::Sqlite(_) => self.text(texts.collect::<Vec<_>>().join("; ")),
+            Self::Postgres(_) => {
+                let first = texts.next().unwrap_or_default();
+                let others: Vec<String> = (1..)
+                    .zip(texts)
+                    .map(|(no, text)| format!("i{no} AS ({text})"))
+                    .collect();
+                AssertSqlSafe(match others.as_slice() {
+                    [] => first,
+                    others => format!("WITH {} {first}", others.join(", ")),
+                })
+            }
+        }
+    }
+}
+
 /// Cuts rows into groups of a few fixed sizes, so that few statement texts exist and the caches of
 /// prepared statements hold them all.
 pub(crate) fn groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
@@ -203,6 +249,25 @@ mod tests {
         for numbered in ["$2", "$1 $1", "$2 $1", "$1 $3", "$1 $20"] {
             assert_eq!(without_numbers(numbered), None, "{numbered}");
         }
+    }
+
+    #[test]
+    fn inserts_become_one_statement_with_their_parameters_numbered_through() {
+        let inserts =
+            [("t (a, b)", 1, 2), ("u (c)", 2, 1)].map(|(into, rows, columns)| Insert { into, rows, columns });
+        let text = |engine: OnEngine<(), ()>, inserts: &[Insert]| engine.inserts(inserts).0;
+        assert_eq!(
+            text(OnEngine::Sqlite(()), &inserts),
+            "INSERT INTO t (a, b) VALUES (?,?); INSERT INTO u (c) VALUES (?),(?)"
+        );
+        assert_eq!(
+            text(OnEngine::Postgres(()), &inserts),
+            "WITH i1 AS (INSERT INTO u (c) VALUES ($3),($4)) INSERT INTO t (a, b) VALUES ($1,$2)"
+        );
+        assert_eq!(
+            text(OnEngine::Postgres(()), &inserts[..1]),
+            "INSERT INTO t (a, b) VALUES ($1,$2)"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod audit;
 mod backend;
 mod backup;
 mod batches;
+mod checkpoint;
 mod checks;
 mod encoding;
 mod error;

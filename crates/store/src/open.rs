@@ -14,6 +14,7 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::RequesterId;
 
 use crate::backend::{Backend, OnEngine, SqlitePools, on};
+use crate::checkpoint::Checkpoints;
 use crate::error::{Error, Result};
 use crate::keyring::{Keyring, RequesterKeys};
 use crate::migrate;
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may lie idle before it is asked whether it still lives.
 const ASK_AFTER_IDLE: Duration = Duration::from_secs(2);
 const READERS: u32 = 8;
+/// How long a connection that is not needed is kept. Each holds caches of pages or statements.
+const KEPT_IDLE: Duration = Duration::from_secs(10);
 /// PostgreSQL connections of a process, unless it is told otherwise.
 pub const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -180,8 +183,8 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         // What a statement may have to undo stays in memory, as do the pages of a large batch (in KiB).
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", "-4096")
-        // In pages: a submission writes a hundred or more, and a checkpoint waits for the disk twice.
-        .pragma("wal_autocheckpoint", "8192");
+        // In pages. Only where the checkpoints beside the writer fall behind: a commit waits for this one.
+        .pragma("wal_autocheckpoint", "32768");
     if mode == OpenMode::Migrate {
         // The file keeps these: whoever takes it as it is must not write them into somebody else's.
         writing = writing
@@ -198,6 +201,12 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
     let write = forever(SqlitePoolOptions::new().max_connections(1))
         .connect_with(writing)
         .await?;
+    let checkpoints = forever(SqlitePoolOptions::new().max_connections(1)).connect_lazy_with(
+        options
+            .clone()
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("cache_size", "-64"),
+    );
     let version: String = sqlx::query_scalar("SELECT sqlite_version()")
         .fetch_one(&write)
         .await?;
@@ -206,9 +215,16 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         return Err(Error::OldSqlite(version));
     }
     let read = forever(SqlitePoolOptions::new().max_connections(READERS))
+        .min_connections(1)
+        .idle_timeout(KEPT_IDLE)
         .connect_with(options.read_only(true))
         .await?;
-    Ok(SqlitePools { write, read })
+    let checkpoints = Checkpoints::new(checkpoints, write.clone());
+    Ok(SqlitePools {
+        write,
+        read,
+        checkpoints,
+    })
 }
 
 async fn postgres(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
@@ -226,6 +242,8 @@ async fn postgres(options: PgConnectOptions, connections: u32) -> Result<PgPool>
         ]);
     let pool = PgPoolOptions::new()
         .max_connections(connections.max(1))
+        .min_connections(1)
+        .idle_timeout(KEPT_IDLE)
         .acquire_timeout(PATIENCE)
         // Asking each connection before each use whether it lives would cost a round trip every time.
         .test_before_acquire(false)

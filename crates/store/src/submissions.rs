@@ -10,8 +10,10 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, NodeId, RequesterId};
 use tidemark_domain::person::Person;
 use tidemark_domain::secret::Secret;
+use uuid::Uuid;
 
-use crate::backend::{groups, on, values};
+use crate::audit::{AuditEntry, INTO_AUDIT, bind_entry};
+use crate::backend::{Insert, groups, on};
 use crate::encoding::{RecordsWriter, Writer};
 use crate::error::Result;
 use crate::keyring::RequesterKeys;
@@ -33,6 +35,8 @@ pub struct Submission {
     parts: Vec<SealedPart>,
     /// The process that holds CVVs of this batch: their checks are born leased to it.
     holder: Option<(NodeId, Timestamp)>,
+    /// What the audit trail will say of it, under a new id.
+    act: Option<(Uuid, AuditEntry)>,
 }
 
 struct SealedPart {
@@ -104,6 +108,7 @@ impl Submission {
             rows,
             parts,
             holder: held.then_some(holder),
+            act: None,
         })
     }
 
@@ -113,6 +118,13 @@ impl Submission {
 
     pub const fn submitted_at(&self) -> Timestamp {
         self.submitted_at
+    }
+
+    /// Writes an act into the audit trail together with the batch. `id` is a new version 7 UUID.
+    #[must_use]
+    pub fn audited(mut self, id: Uuid, entry: AuditEntry) -> Self {
+        self.act = Some((id, entry));
+        self
     }
 
     /// Names the dashboard user who submits, as exports will show it.
@@ -248,28 +260,33 @@ impl<'a> KeySets<'a> {
     }
 }
 
+/// Binds the columns of [`into_parts`].
+macro_rules! bind_parts {
+    ($query:expr, $submission:expr, $parts:expr) => {{
+        let (batch_id, requester_id) = ($submission.batch_id.uuid(), $submission.requester_id.uuid());
+        let mut query = $query;
+        for part in $parts {
+            query = query.bind(batch_id).bind(part.part_no);
+            query = query.bind(requester_id).bind(&part.request);
+        }
+        for part in $parts {
+            query = query.bind(batch_id).bind(part.part_no);
+            query = query.bind(requester_id).bind(&part.shown);
+        }
+        query
+    }};
+}
+
 impl Tx {
     /// Stores a batch, its checks due at once. They enter the queue with the first claim, or now where some
     /// are born leased.
     pub async fn add_batch(&mut self, submission: &Submission) -> Result<()> {
-        const BATCH: &str = "INSERT INTO batches (batch_id, requester_id, submitted_at, total_authorizers, webhook_url, \
-             email, creator, unqueued) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let total = i32::try_from(submission.rows.len()).unwrap_or(i32::MAX);
-        let unqueued = submission.holder.is_none().then(|| encode_rows(&submission.rows));
-        on!(&mut self.conn, |c| sqlx::query(BATCH)
-            .bind(submission.batch_id.uuid())
-            .bind(submission.requester_id.uuid())
-            .bind(submission.submitted_at.as_micros())
-            .bind(total)
-            .bind(&submission.webhook_url)
-            .bind(&submission.email)
-            .bind(&submission.creator)
-            .bind(unqueued)
-            .execute(c)
-            .await
-            .map(|_| ()))?;
-        self.add_key_sets(submission).await?;
-        self.add_parts(submission).await?;
+        let mut parts = groups(&submission.parts);
+        self.add_head(submission, parts.next().unwrap_or_default())
+            .await?;
+        for group in parts {
+            self.add_parts(submission, group).await?;
+        }
         if let Some(holder) = submission.holder {
             let owner = (submission.requester_id, submission.batch_id);
             let (held, free): (Vec<QueuedRow>, Vec<QueuedRow>) =
@@ -281,48 +298,66 @@ impl Tx {
         Ok(())
     }
 
-    async fn add_key_sets(&mut self, submission: &Submission) -> Result<()> {
-        const INSERT: &str = "INSERT INTO key_sets (batch_id, requester_id, keys) VALUES ($1, $2, $3)";
-        Ok(on!(&mut self.conn, |c| sqlx::query(INSERT)
-            .bind(submission.batch_id.uuid())
-            .bind(submission.requester_id.uuid())
-            .bind(&submission.key_sets)
-            .execute(c)
-            .await
-            .map(|_| ()))?)
+    /// Whatever there is once of a batch, with its first parts: all that most batches have.
+    async fn add_head(&mut self, submission: &Submission, parts: &[SealedPart]) -> Result<()> {
+        const BATCHES: &str = "batches (batch_id, requester_id, submitted_at, total_authorizers, webhook_url, email, \
+                               creator, unqueued)";
+        let one = |into, columns| Insert {
+            into,
+            rows: 1,
+            columns,
+        };
+        let act = submission.act.as_ref();
+        let mut inserts = vec![one(BATCHES, 8), one("key_sets (batch_id, requester_id, keys)", 3)];
+        inserts.extend(act.map(|_| INTO_AUDIT));
+        inserts.extend(into_parts(parts.len()));
+        let sql = self.conn.inserts(&inserts);
+        let (batch_id, requester_id) = (submission.batch_id.uuid(), submission.requester_id.uuid());
+        let total = i32::try_from(submission.rows.len()).unwrap_or(i32::MAX);
+        let unqueued = submission.holder.is_none().then(|| encode_rows(&submission.rows));
+        Ok(on!(&mut self.conn, |c| {
+            let mut query = sqlx::query(sql)
+                .bind(batch_id)
+                .bind(requester_id)
+                .bind(submission.submitted_at.as_micros())
+                .bind(total)
+                .bind(&submission.webhook_url)
+                .bind(&submission.email)
+                .bind(&submission.creator)
+                .bind(unqueued);
+            query = query.bind(batch_id).bind(requester_id).bind(&submission.key_sets);
+            if let Some((id, entry)) = act {
+                query = bind_entry!(query, id, entry, submission.submitted_at);
+            }
+            bind_parts!(query, submission, parts).execute(c).await.map(|_| ())
+        })?)
     }
 
-    async fn add_parts(&mut self, submission: &Submission) -> Result<()> {
-        let (batch_id, requester_id) = (submission.batch_id.uuid(), submission.requester_id.uuid());
-        for group in groups(&submission.parts) {
-            let sql = |head: &str| format!("INSERT INTO {head} VALUES {}", values(0, group.len(), 4));
-            let requests = self
-                .conn
-                .text(sql("request_parts (batch_id, part_no, requester_id, request)"));
-            let shown = self
-                .conn
-                .text(sql("shown_parts (batch_id, part_no, requester_id, shown)"));
-            on!(&mut self.conn, |c| {
-                let mut query = sqlx::query(requests);
-                for part in group {
-                    query = query
-                        .bind(batch_id)
-                        .bind(part.part_no)
-                        .bind(requester_id)
-                        .bind(&part.request);
-                }
-                query.execute(&mut *c).await?;
-                let mut query = sqlx::query(shown);
-                for part in group {
-                    query = query
-                        .bind(batch_id)
-                        .bind(part.part_no)
-                        .bind(requester_id)
-                        .bind(&part.shown);
-                }
-                query.execute(c).await.map(|_| ())
-            })?;
-        }
-        Ok(())
+    async fn add_parts(&mut self, submission: &Submission, parts: &[SealedPart]) -> Result<()> {
+        let sql = self.conn.inserts(&into_parts(parts.len()));
+        Ok(on!(&mut self.conn, |c| bind_parts!(
+            sqlx::query(sql),
+            submission,
+            parts
+        )
+        .execute(c)
+        .await
+        .map(|_| ()))?)
     }
+}
+
+/// Rows for as many parts.
+const fn into_parts(rows: usize) -> [Insert; 2] {
+    [
+        Insert {
+            into: "request_parts (batch_id, part_no, requester_id, request)",
+            rows,
+            columns: 4,
+        },
+        Insert {
+            into: "shown_parts (batch_id, part_no, requester_id, shown)",
+            rows,
+            columns: 4,
+        },
+    ]
 }

@@ -52,6 +52,7 @@ impl Store {
             let value = work(&mut tx).await?;
             fault_point::reached(call, "commit");
             tx.conn.commit().await.map_err(Error::CommitUnknown)?;
+            backend.committed();
             fault_point::reached(call, "committed");
             Ok(value)
         })

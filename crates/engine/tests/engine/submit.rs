@@ -1,5 +1,8 @@
 //! Taking a batch in: what is acknowledged is stored, whole, and written in the audit trail.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tidemark_domain::clock::Clock as _;
 use tidemark_domain::id::BatchId;
 use tidemark_engine::{SubmitError, Submitted};
@@ -183,4 +186,28 @@ async fn a_webhook_gets_one_delivery_once_the_batch_is_completed(db: TestDatabas
     assert_eq!((counts(with).await, counts(without).await), ((0, 0), (1, 0)));
     world.finish(&engine).await;
     assert_eq!((counts(with).await, counts(without).await), ((1, 1), (1, 0)));
+}
+
+/// A thread is left for those who wait between their statements, with locks in their hands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 64)]
+async fn no_more_is_computed_at_once_than_there_are_cores() {
+    let world = World::new(TestDatabase::create(Engine::Sqlite).await).await;
+    let engine = world.engine().await;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let work = (0..64).map(|_| {
+        let (engine, at_once, most) = (engine.clone(), at_once.clone(), most.clone());
+        tokio::spawn(async move {
+            let work = || {
+                most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                (0..1_000).for_each(|_| std::thread::yield_now());
+                at_once.fetch_sub(1, Ordering::SeqCst);
+            };
+            engine.compute(work).await;
+        })
+    });
+    for done in work.collect::<Vec<_>>() {
+        done.await.unwrap();
+    }
+    assert!((1..=cores).contains(&most.load(Ordering::SeqCst)));
 }
