@@ -124,7 +124,7 @@ impl Reader {
     /// A part of a date, written as a number or as digits in a string.
     fn digits<'r>(&mut self, field: &str, raw: &'r Raw<'_>) -> Option<&'r str> {
         match raw {
-            Raw::Number(text) => Some(text),
+            Raw::Number(text) => Some(whole(text)),
             _ => self.text(field, raw),
         }
     }
@@ -324,6 +324,14 @@ impl Reader {
             }),
             cvv,
         )
+    }
+}
+
+/// A number without a fraction of nothing but zeros: writers that know only fractions send 9 as `9.0`.
+fn whole(number: &str) -> &str {
+    match number.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        _ => number,
     }
 }
 

@@ -197,6 +197,9 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         pool.idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(PATIENCE)
+            // A file does not hang up, and the pool asks a connection when it comes back: asking again before each
+            // use would be one more hand-over to its thread, for which the next writer waits.
+            .test_before_acquire(false)
     };
     let write = forever(SqlitePoolOptions::new().max_connections(1))
         .connect_with(writing)

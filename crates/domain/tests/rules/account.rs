@@ -154,8 +154,15 @@ fn an_expiry_is_a_month_and_a_year_of_four_digits() {
         panic!("no expiry")
     };
     assert_eq!((expiry.month, expiry.year), (9, 2031));
-    let fraction = with(card("1"), "expiration_month", Raw::Number("9.0"));
-    refused(&fraction, "expiration_month", FaultCode::Invalid);
+    // Writers that know only fractions send whole numbers so.
+    let whole = with(card("1"), "expiration_year", Raw::Number("2031.0"));
+    assert!(
+        matches!(accepted(&whole).account, Account::Card { expiry: Some(expiry), .. } if expiry.year == 2031)
+    );
+    for fraction in ["9.5", "9.", "9.01"] {
+        let fraction = with(card("1"), "expiration_month", Raw::Number(fraction));
+        refused(&fraction, "expiration_month", FaultCode::Invalid);
+    }
 }
 
 #[test]

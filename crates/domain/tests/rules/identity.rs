@@ -59,7 +59,7 @@ fn a_date_of_birth_is_real_between_1900_and_today() {
     ] {
         refused(&born_text(day, month, year), "date_of_birth", FaultCode::Invalid);
     }
-    for number in ["7.0", "7e0", "-7", "1e1"] {
+    for number in ["7.5", "7e0", "-7", "-7.0", "1e1"] {
         refused(
             &born(Raw::Number(number), Raw::text("5"), Raw::text("1980")),
             "date_of_birth",
