@@ -70,10 +70,11 @@ impl NewBatch {
         let email = optional(raw.email.as_deref(), EmailAddress::parse).map_err(Refused::Email)?;
         let mut rows = Rows {
             rules,
-            seen: HashSet::new(),
+            seen: HashSet::with_capacity(raw.authorizers.len()),
             keys: BTreeSet::new(),
         };
-        let (mut accepted, mut failed, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut accepted = Vec::with_capacity(raw.authorizers.len());
+        let (mut failed, mut warnings) = (Vec::new(), Vec::new());
         if webhook_url.as_ref().is_some_and(|url| !url.is_encrypted()) {
             warnings.push("webhook_url is not encrypted; use an https URL.".to_owned());
         }

@@ -10,6 +10,7 @@ pub mod docs;
 pub mod files;
 pub mod listener;
 pub mod logging;
+mod memory;
 pub mod operator;
 pub mod tls;
 pub mod wire;

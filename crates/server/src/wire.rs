@@ -20,7 +20,7 @@ use crate::config::Options;
 use crate::docs::Documents;
 use crate::files::{self, FolderLock};
 use crate::operator::{self, Operator};
-use crate::{listener, tls};
+use crate::{listener, memory, tls};
 
 /// How long requests and calls under way may take once the end is asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -225,9 +225,10 @@ impl Worker {
 /// Everything that runs without being asked.
 async fn duties(engine: Arc<Engine>, presence: Presence, clock: OffsetClock, stop: Stop) {
     tokio::join!(
+        memory::give_back(&**engine.clock(), stop.clone()),
         engine.clone().run_checks(stop.clone()),
         engine.clone().run_retention(stop.clone()),
-        engine.run_presence(presence, clock, stop)
+        engine.clone().run_presence(presence, clock, stop)
     );
 }
 

@@ -139,10 +139,15 @@ async fn a_submission_that_the_database_refuses_at_the_commit_is_not_acknowledge
             "CREATE TRIGGER spring AFTER INSERT ON batches BEGIN INSERT INTO trap VALUES (1); END",
             "DROP TRIGGER spring",
         ),
-        Engine::Postgres => (
-            "CREATE RULE spring AS ON INSERT TO batches DO ALSO INSERT INTO trap VALUES (1)",
-            "DROP RULE spring ON batches",
-        ),
+        Engine::Postgres => {
+            let releases = "CREATE FUNCTION release() RETURNS trigger LANGUAGE plpgsql \
+                            AS 'BEGIN INSERT INTO trap VALUES (1); RETURN NULL; END'";
+            plain.run(releases).await;
+            (
+                "CREATE TRIGGER spring AFTER INSERT ON batches FOR EACH ROW EXECUTE FUNCTION release()",
+                "DROP TRIGGER spring ON batches",
+            )
+        }
     };
     plain.run(spring).await;
     let what = || tenant.remembered(None, "body");

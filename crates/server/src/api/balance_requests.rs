@@ -129,13 +129,14 @@ pub(super) async fn take(
     api: &Api,
     origin: Origin,
     sent: Sent<'_>,
-    read: impl FnOnce() -> Result<NewBatch, ApiError>,
+    read: impl FnOnce() -> Result<NewBatch, ApiError> + Send,
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(sent.headers)?;
     let requester_id = origin.caller.requester_id;
     let keys = api.engine.store().requester_keys(requester_id).await?;
-    let what = Remembered::new(&keys, requester_id, sent.endpoint, key, sent.identity);
-    let batch = match read() {
+    let remember = || Remembered::new(&keys, requester_id, sent.endpoint, key, sent.identity);
+    let (what, read) = api.engine.compute(|| (remember(), read())).await;
+    let batch = match read {
         Ok(batch) => batch,
         // What was taken once is answered as it was then, also if today's rules would refuse it. What passes
         // is looked up where it is stored.

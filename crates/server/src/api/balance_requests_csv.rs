@@ -68,7 +68,8 @@ pub(crate) async fn validate(
     headers: HeaderMap,
     form: CsvForm,
 ) -> Result<Response, ApiError> {
-    let (file, batch) = read(&form, rules(&api, &caller, Form::Csv))?;
+    let rules = rules(&api, &caller, Form::Csv);
+    let (file, batch) = api.engine.compute(|| read(&form, rules)).await?;
     let (valid_rows, failed, warnings) = match batch {
         Ok(batch) => (batch.accepted.len(), batch.failed, batch.warnings),
         Err(Refused::AllFailed(failed)) => (0, failed, file.warnings().to_vec()),
