@@ -4,7 +4,7 @@
 //! It never waits for a reader or holds one up. The log begins anew only at a moment at which all of it was moved,
 //! which beside a busy writer never comes by itself; so once it is long, what little is left is moved in the
 //! writer's turn. Should that fail again and again, the writer moves it at its own commits
-//! (`wal_autocheckpoint`), and the log grows no further.
+//! (`wal_autocheckpoint`). Only behind a reader that keeps an old view does the log grow until that reader ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

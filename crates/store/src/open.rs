@@ -182,7 +182,7 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         .pragma("secure_delete", "ON")
         // What a statement may have to undo stays in memory, as do the pages of a large batch (in KiB).
         .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", "-4096")
+        .pragma("cache_size", "-2048")
         // In pages. Only where the checkpoints beside the writer fall behind: a commit waits for this one.
         .pragma("wal_autocheckpoint", "32768");
     if mode == OpenMode::Migrate {
@@ -204,12 +204,14 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
     let write = forever(SqlitePoolOptions::new().max_connections(1))
         .connect_with(writing)
         .await?;
-    let checkpoints = forever(SqlitePoolOptions::new().max_connections(1)).connect_lazy_with(
-        options
-            .clone()
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("cache_size", "-64"),
-    );
+    let checkpoints = forever(SqlitePoolOptions::new().max_connections(1))
+        .idle_timeout(KEPT_IDLE)
+        .connect_lazy_with(
+            options
+                .clone()
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("cache_size", "-64"),
+        );
     let version: String = sqlx::query_scalar("SELECT sqlite_version()")
         .fetch_one(&write)
         .await?;
