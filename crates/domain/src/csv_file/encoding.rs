@@ -9,14 +9,17 @@ use super::fault::FileFault;
 use super::records::{Bytes, Record};
 
 /// Takes a byte order mark off, and UTF-16 to UTF-8.
-#[derive(Default)]
 pub(super) enum Unpacker {
     /// The first bytes, as long as they may become a mark.
-    #[default]
-    Start,
-    Started(Vec<u8>),
+    Start(Vec<u8>),
     Plain,
     Utf16(Box<encoding_rs::Decoder>),
+}
+
+impl Default for Unpacker {
+    fn default() -> Self {
+        Self::Start(Vec::new())
+    }
 }
 
 impl Unpacker {
@@ -25,12 +28,11 @@ impl Unpacker {
         let bytes = match self {
             Self::Plain => return Ok(bytes),
             Self::Utf16(decoder) => return decode(decoder, bytes, false, room),
-            Self::Start => bytes.to_vec(),
-            Self::Started(start) => [start.as_slice(), bytes].concat(),
+            Self::Start(start) => [start.as_slice(), bytes].concat(),
         };
         let (decoder, rest) = match bytes.as_slice() {
             [] | [0xef] | [0xef, 0xbb] | [0xff] | [0xfe] => {
-                *self = Self::Started(bytes);
+                *self = Self::Start(bytes);
                 return Ok(&[]);
             }
             [0xff, 0xfe, rest @ ..] => (UTF_16LE, rest),
@@ -55,8 +57,8 @@ impl Unpacker {
     /// What was held back.
     pub(super) fn finish(&mut self, room: &mut Vec<u8>) -> Result<(), FileFault> {
         match self {
-            Self::Start | Self::Plain => {}
-            Self::Started(start) => room.append(start),
+            Self::Plain => {}
+            Self::Start(start) => room.append(start),
             Self::Utf16(decoder) => decode(decoder, &[], true, room).map(|_| ())?,
         }
         Ok(())

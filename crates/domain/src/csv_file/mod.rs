@@ -184,13 +184,8 @@ impl CsvFile {
     }
 
     /// How many records there are, the header and blank ones not counted.
-    pub fn len(&self) -> usize {
+    pub fn record_count(&self) -> usize {
         self.records.len()
-    }
-
-    /// Never: a file without records is at fault.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
     }
 
     /// The rows, ready to be judged; their numbers are the records', with the header as 1.

@@ -42,12 +42,16 @@ async fn twice_putting_off(world: &World, notes: &Notes) -> Arc<Engine> {
     world.engine_of(provider, Limits::default()).await
 }
 
-async fn the_taker_has_first_claim_on_a_check_that_was_put_off(db: TestDatabase) {
+/// A node whose provider puts off twice, and one whose provider answers, each with what its provider was told.
+async fn two_nodes(db: TestDatabase) -> (World, (Arc<Engine>, Notes), (Arc<Engine>, Notes)) {
     let (world, notes, others) = (World::new(db).await, Notes::default(), Notes::default());
-    let (taker, other) = (
-        twice_putting_off(&world, &notes).await,
-        succeeding(&world, &others).await,
-    );
+    let taker = twice_putting_off(&world, &notes).await;
+    let other = succeeding(&world, &others).await;
+    (world, (taker, notes), (other, others))
+}
+
+async fn the_taker_has_first_claim_on_a_check_that_was_put_off(db: TestDatabase) {
+    let (world, (taker, notes), (other, others)) = two_nodes(db).await;
     let tenant = world.tenant("A").await;
     tenant.submit(&taker, vec![card("1", CARD)]).await;
     assert_eq!(step(&taker, &world.clock).await.unwrap(), 1);
@@ -64,11 +68,7 @@ async fn the_taker_has_first_claim_on_a_check_that_was_put_off(db: TestDatabase)
 }
 
 async fn a_check_that_was_put_off_is_taken_over_when_its_taker_does_not_come(db: TestDatabase) {
-    let (world, notes, others) = (World::new(db).await, Notes::default(), Notes::default());
-    let (taker, other) = (
-        twice_putting_off(&world, &notes).await,
-        succeeding(&world, &others).await,
-    );
+    let (world, (taker, notes), (other, others)) = two_nodes(db).await;
     let tenant = world.tenant("A").await;
     tenant.submit(&taker, vec![card("1", CARD)]).await;
     assert_eq!(step(&taker, &world.clock).await.unwrap(), 1);
@@ -91,11 +91,7 @@ async fn a_check_that_was_put_off_is_taken_over_when_its_taker_does_not_come(db:
 }
 
 async fn a_check_without_a_cvv_that_was_put_off_waits_for_nobody(db: TestDatabase) {
-    let (world, notes, others) = (World::new(db).await, Notes::default(), Notes::default());
-    let (taker, other) = (
-        twice_putting_off(&world, &notes).await,
-        succeeding(&world, &others).await,
-    );
+    let (world, (taker, _), (other, _)) = two_nodes(db).await;
     let tenant = world.tenant("A").await;
     tenant.submit(&taker, vec![account("1", "1")]).await;
     assert_eq!(step(&taker, &world.clock).await.unwrap(), 1);
@@ -105,11 +101,7 @@ async fn a_check_without_a_cvv_that_was_put_off_waits_for_nobody(db: TestDatabas
 }
 
 async fn the_takers_loop_asks_again_at_the_moment_itself(db: TestDatabase) {
-    let (world, notes, others) = (World::new(db).await, Notes::default(), Notes::default());
-    let (taker, other) = (
-        twice_putting_off(&world, &notes).await,
-        succeeding(&world, &others).await,
-    );
+    let (world, (taker, notes), (other, others)) = two_nodes(db).await;
     let tenant = world.tenant("A").await;
     let (first, second) = (Running::start(&taker), Running::start(&other));
     tenant.submit(&taker, vec![card("1", CARD)]).await;

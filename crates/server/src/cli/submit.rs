@@ -138,7 +138,7 @@ impl Upload {
             Self::Json(body) => serde_json::from_slice::<Body>(body)
                 .ok()
                 .map(|body| body.authorizers.len()),
-            Self::Csv { bytes, .. } => csv_file::read(bytes).ok().map(|file| file.len()),
+            Self::Csv { bytes, .. } => csv_file::read(bytes).ok().map(|file| file.record_count()),
         }
     }
 
