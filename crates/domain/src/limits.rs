@@ -22,6 +22,8 @@ pub const MAX_METADATA_VALUE_CHARS: usize = 2_000;
 pub const MAX_BATCH_METADATA_KEYS: usize = 200;
 /// Columns of one export, the fixed ones included.
 pub const MAX_EXPORT_COLUMNS: usize = 1_000;
+/// Batches of one export.
+pub const MAX_EXPORT_BATCHES: usize = 10_000;
 /// Entries of one page.
 pub const MAX_PAGE_LIMIT: u32 = 100;
 /// Bytes of a JSON request body.

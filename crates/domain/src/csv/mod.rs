@@ -1,8 +1,15 @@
 //! The CSV export's bytes: columns, cells and quoting (RFC 4180, lines ending in LF).
 //!
-//! Cells are quoted where RFC 4180 needs it and only there; values are never altered.
+//! Cells are quoted where RFC 4180 needs it and only there; values are never altered, but for the guard that
+//! [`Layout::spread`] sets where it is asked for.
+
+pub mod guard;
+pub mod part;
 
 use std::fmt::{self, Write as _};
+
+use guard::runs_as_formula;
+use part::{Layout, offset};
 
 use crate::clock::Timestamp;
 use crate::id::BatchId;
@@ -51,25 +58,30 @@ pub fn write_header<'a>(out: &mut String, keys: impl Iterator<Item = &'a str>) {
     out.push('\n');
 }
 
-/// Writes one result's line. `meta` has one cell for each key of the header, empty where the row lacks it.
-pub fn write_row<'a>(out: &mut String, row: &Row<'_>, meta: impl Iterator<Item = &'a str>) {
+/// Writes one result's line, and notes in `layout` where its cells are. `meta` has one cell for each metadata column.
+fn write_line<'a>(out: &mut String, row: &Row<'_>, meta: impl Iterator<Item = &'a str>, layout: &mut Layout) {
+    let start = out.len();
     write_cell(out, row.authorizer_unique_id);
     write_typed(out, row.batch_id);
-    write_text(out, row.institution);
+    write_text(out, row.institution.unwrap_or_default(), layout);
     out.push(',');
     if let Some(phone) = row.phone {
         push(out, E164(phone));
     }
-    write_text(out, row.zip);
+    out.push(',');
+    write_cell(out, row.zip.unwrap_or_default());
     out.push(',');
     if let Some(balance) = row.balance {
         push(out, balance);
     }
     write_typed(out, row.status.as_str());
-    write_text(out, row.creator);
+    write_text(out, row.creator.unwrap_or_default(), layout);
     write_typed(out, row.recorded_at.rfc3339_offset());
+    layout.lengths.push(offset(out.len() - start));
     for value in meta {
-        write_text(out, Some(value));
+        let before = out.len() + 1;
+        write_text(out, value, layout);
+        layout.lengths.push(offset(out.len() - before));
     }
     out.push('\n');
 }
@@ -85,10 +97,16 @@ fn write_typed(out: &mut String, value: impl fmt::Display) {
     push(out, value);
 }
 
-/// A separator and a free text.
-fn write_text(out: &mut String, text: Option<&str>) {
+/// A separator and a free text, which may need a guard.
+fn write_text(out: &mut String, text: &str, layout: &mut Layout) {
     out.push(',');
-    write_cell(out, text.unwrap_or_default());
+    let start = out.len();
+    write_cell(out, text);
+    if runs_as_formula(text) {
+        // Behind the opening quote, if there is one: no text that runs begins with a quote itself.
+        let quoted = out.as_bytes()[start] == b'"';
+        layout.guards.push(offset(start + usize::from(quoted)));
+    }
 }
 
 /// One cell, in quotes if it holds a comma, a quote or a line break.
@@ -111,7 +129,17 @@ pub(crate) fn write_cell(out: &mut String, text: &str) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::part::PartsWriter;
     use super::*;
+
+    fn lines(header: &str, rows: &[(&Row<'_>, &[&str])]) -> String {
+        let mut writer = PartsWriter::new();
+        for (row, meta) in rows {
+            writer.put(row, meta.iter().copied());
+        }
+        let parts: String = writer.finish().into_iter().map(|part| part.text).collect();
+        format!("{header}{parts}")
+    }
 
     #[test]
     fn the_documented_example_comes_out_to_the_letter() {
@@ -130,7 +158,6 @@ mod tests {
             creator: Some("Jane Doe"),
             recorded_at: Timestamp::from_micros(1_779_045_852_000_000),
         };
-        write_row(&mut out, &first, ["CR-9981"].into_iter());
         let second = Row {
             authorizer_unique_id: "authz-002",
             institution: Some("Wells Fargo"),
@@ -142,9 +169,8 @@ mod tests {
             recorded_at: Timestamp::from_micros(1_779_045_903_000_000),
             ..first
         };
-        write_row(&mut out, &second, [""].into_iter());
         assert_eq!(
-            out,
+            lines(&out, &[(&first, &["CR-9981"]), (&second, &[""])]),
             "Authorizer ID,Batch ID,Institution,Phone,Zip,Balance,Status,Creator,Timestamp,meta_customer_ref\n\
              authz-001,8ac1f4a6-1234-4abc-9d3e-001122334455,Bank of America,+15551234567,10001,2843.51,SUCCESS,\
              Jane Doe,2026-05-17T19:24:12+00:00,CR-9981\n\
@@ -177,7 +203,8 @@ mod tests {
                 phone: None, zip: None, balance: None, status: Status::Success, creator: Some(&cells[2]),
                 recorded_at: Timestamp::from_micros(0),
             };
-            write_row(&mut out, &row, keys.iter().map(String::as_str));
+            let meta: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let out = lines(&out, &[(&row, &meta)]);
             let mut reader = csv::ReaderBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_reader(out.as_bytes());
             let header = reader.headers().unwrap().clone();
             prop_assert_eq!(header.len(), 9 + keys.len());
