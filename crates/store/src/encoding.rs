@@ -32,6 +32,13 @@ impl Writer {
     }
 }
 
+/// One encoding by itself.
+pub(crate) fn encode(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer(vec![VERSION]);
+    write(&mut writer);
+    writer.0
+}
+
 /// Several rows' fields, one after another.
 pub(crate) struct RecordsWriter(Vec<u8>);
 
@@ -105,12 +112,6 @@ fn take_field(bytes: &[u8]) -> Result<(u8, &str, &[u8]), Malformed> {
 mod tests {
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
-        let mut writer = Writer(vec![VERSION]);
-        write(&mut writer);
-        writer.0
-    }
-
     fn read(bytes: &[u8]) -> Result<Vec<(u8, String)>, Malformed> {
         fields(bytes)?
             .map(|field| field.map(|(tag, text)| (tag, text.to_owned())))
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let bytes = written(|writer| {
+        let bytes = encode(|writer| {
             writer.put(1, "");
             writer.put_some(2, None::<&str>);
             writer.put_some(9, Some("żółw"));
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_cut_encoding_is_found() {
-        let bytes = written(|writer| writer.put(1, "abc"));
+        let bytes = encode(|writer| writer.put(1, "abc"));
         for len in (0..bytes.len()).filter(|len| *len != 1) {
             assert_eq!(read(&bytes[..len]), Err(Malformed), "{len}");
         }

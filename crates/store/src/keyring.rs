@@ -5,6 +5,7 @@ use std::ops::DerefMut;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
+use bytes::Bytes;
 use sqlx::{PgConnection, SqliteConnection};
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::RequesterId;
@@ -38,13 +39,27 @@ impl RequesterKeys {
         row: &[u8],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Unopenable> {
+        self.key(sealed)?.open(purpose, self.requester_id, row, sealed)
+    }
+
+    /// The same, of a value that is not needed afterwards: it is opened where it lies, and not erased at its end.
+    pub(crate) fn open_owned(
+        &self,
+        purpose: Purpose,
+        row: &[u8],
+        sealed: Vec<u8>,
+    ) -> Result<Bytes, Unopenable> {
+        self.key(&sealed)?
+            .open_owned(purpose, self.requester_id, row, sealed)
+    }
+
+    /// The key that a sealed value was made with.
+    fn key(&self, sealed: &[u8]) -> Result<&SealingKey, Unopenable> {
         let no = key_no(sealed)?;
-        let (_, key) = self
-            .sealing
-            .iter()
-            .find(|(key_no, _)| *key_no == no)
-            .ok_or(Unopenable)?;
-        key.open(purpose, self.requester_id, row, sealed)
+        let mut keys = self.sealing.iter();
+        keys.find(|(key_no, _)| *key_no == no)
+            .map(|(_, key)| key)
+            .ok_or(Unopenable)
     }
 
     /// A keyed hash under this requester's own key, for looking up what lies sealed and for signing what

@@ -13,6 +13,8 @@ pub struct Queue {
     pub batches: i64,
     /// Checks without a result, those under way included.
     pub checks: i64,
+    /// Finished batches whose segments are still to be made.
+    pub unsealed: i64,
     /// When the next of them is due, or the lease of one under way ends. A moment in the past means that it
     /// waits for somebody to take it.
     pub next_due: Option<Timestamp>,
@@ -31,9 +33,10 @@ pub struct Connections {
 impl Store {
     /// What is left to do. Costs one step into an index for each requester and each unfinished batch.
     pub async fn queue(&self) -> Result<Queue> {
-        const SELECT: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(total_authorizers - total_processed), 0) AS BIGINT) \
+        const SELECT: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(total_authorizers - total_processed), 0) AS BIGINT), \
+                              (SELECT COUNT(*) FROM batches WHERE seal_at IS NOT NULL) \
                               FROM batches WHERE completed_at IS NULL";
-        let (batches, checks): (i64, i64) = self
+        let (batches, checks, unsealed): (i64, i64, i64) = self
             .read("queue", |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
@@ -46,6 +49,7 @@ impl Store {
         Ok(Queue {
             batches,
             checks,
+            unsealed,
             next_due,
         })
     }

@@ -6,6 +6,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{digest, hmac, rand};
+use bytes::Bytes;
 use tidemark_domain::id::{CheckId, RequesterId};
 use tidemark_domain::secret::Secret;
 use zeroize::Zeroizing;
@@ -29,6 +30,8 @@ pub(crate) enum Purpose {
     Creator,
     Email,
     IdempotentReply,
+    SegmentHead,
+    SegmentPart,
     /// In memory only.
     Cvv,
 }
@@ -46,6 +49,8 @@ impl Purpose {
             Self::Creator => b"tidemark/batches.creator/1",
             Self::Email => b"tidemark/batches.email/1",
             Self::IdempotentReply => b"tidemark/idempotency.reply/1",
+            Self::SegmentHead => b"tidemark/segments.head/1",
+            Self::SegmentPart => b"tidemark/segment_parts.sealed/1",
             Self::Cvv => b"tidemark/cvv/1",
         }
     }
@@ -101,19 +106,38 @@ impl SealingKey {
         row: &[u8],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Unopenable> {
+        let nonce = self.nonce(sealed)?;
+        let mut text = Zeroizing::new(sealed[HEADER..].to_vec());
+        let len = self.open_in_place(nonce, &purpose.aad(requester_id, row), &mut text)?;
+        text.truncate(len);
+        Ok(text)
+    }
+
+    /// The same without a copy, for large values that go out as they are: what comes out is not erased at its end.
+    pub(crate) fn open_owned(
+        &self,
+        purpose: Purpose,
+        requester_id: RequesterId,
+        row: &[u8],
+        mut sealed: Vec<u8>,
+    ) -> Result<Bytes, Unopenable> {
+        let nonce = self.nonce(&sealed)?;
+        let aad = purpose.aad(requester_id, row);
+        let len = self.open_in_place(nonce, &aad, &mut sealed[HEADER..])?;
+        Ok(Bytes::from(sealed).slice(HEADER..HEADER + len))
+    }
+
+    fn nonce(&self, sealed: &[u8]) -> Result<Nonce, Unopenable> {
         if key_no(sealed)? != self.key_no {
             return Err(Unopenable);
         }
-        let nonce = Nonce::try_assume_unique_for_key(&sealed[6..HEADER]).map_err(|_| Unopenable)?;
-        let mut text = Zeroizing::new(sealed[HEADER..].to_vec());
-        let aad = Aad::from(purpose.aad(requester_id, row));
-        let len = self
-            .key
-            .open_in_place(nonce, aad, &mut text)
-            .map_err(|_| Unopenable)?
-            .len();
-        text.truncate(len);
-        Ok(text)
+        Nonce::try_assume_unique_for_key(&sealed[6..HEADER]).map_err(|_| Unopenable)
+    }
+
+    /// Opens what lies behind the header; the length of the plaintext, which then begins there.
+    fn open_in_place(&self, nonce: Nonce, aad: &[u8], text: &mut [u8]) -> Result<usize, Unopenable> {
+        let plain = self.key.open_in_place(nonce, Aad::from(aad), text);
+        plain.map(|plain| plain.len()).map_err(|_| Unopenable)
     }
 }
 

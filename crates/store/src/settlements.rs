@@ -202,7 +202,7 @@ impl Tx {
     }
 
     /// Adds recorded results to a locked batch's counts, `counts` in the order of [`Status::ALL`], and
-    /// completes the batch if none is missing.
+    /// completes the batch if none is missing; then its segment is due.
     pub async fn count(
         &mut self,
         batch_id: BatchId,
@@ -214,7 +214,8 @@ impl Tx {
              account_closed_count = account_closed_count + $5, bank_unsupported_count = bank_unsupported_count + $6, \
              retrieval_failed_count = retrieval_failed_count + $7, retry_limit_count = retry_limit_count + $8, \
              processing_error_count = processing_error_count + $9, \
-             completed_at = CASE WHEN total_processed + $2 = total_authorizers THEN $10 ELSE completed_at END \
+             completed_at = CASE WHEN total_processed + $2 = total_authorizers THEN $10 ELSE completed_at END, \
+             seal_at = CASE WHEN total_processed + $2 = total_authorizers THEN $10 ELSE seal_at END \
              WHERE batch_id = $1 RETURNING requester_id, completed_at IS NOT NULL AS completed";
         let (requester_id, completed): (Uuid, bool) = on!(&mut self.conn, |c| {
             let mut query = sqlx::query_as(UPDATE)

@@ -25,7 +25,11 @@ pub const SCHEMA_VERSION: i64 = crate::migrate::SCHEMA_VERSION;
 pub const MISCOUNTED: &str = crate::batches::MISCOUNTED;
 
 /// Statements that take a database back to the schema of the first version.
-pub const TO_SCHEMA_1: [&str; 4] = [
+pub const TO_SCHEMA_1: [&str; 8] = [
+    "DROP TABLE segment_parts",
+    "DROP TABLE segments",
+    "DROP INDEX batches_to_seal",
+    "ALTER TABLE batches DROP COLUMN seal_at",
     "DROP TABLE nodes",
     "DROP INDEX batches_unfinished",
     "ALTER TABLE batches DROP COLUMN email",

@@ -73,6 +73,17 @@ impl Plain {
         plain!(self, |c| sqlx::query_scalar(sql).fetch_all(c).await.unwrap())
     }
 
+    /// Writes bytes into a column of the rows that a condition names.
+    pub async fn set(&mut self, table: &str, column: &str, condition: &str, bytes: &[u8]) {
+        let sql = AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE {condition}"));
+        plain!(self, |c| sqlx::query(sql)
+            .bind(bytes)
+            .execute(c)
+            .await
+            .map(|_| ())
+            .unwrap());
+    }
+
     /// Every row of every table, each as text with its bytes in hexadecimal.
     pub async fn dump(&mut self) -> Vec<String> {
         let mut dump = Vec::new();

@@ -10,14 +10,14 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tidemark_domain::check::Ticket;
 use tidemark_domain::id::{BatchId, CheckId};
 use tidemark_domain::secret::Secret;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
-use tidemark_store::{Error, Held, Waiting};
+use tidemark_store::{Error, Form, Held, NewSegment, PartRef, SealedSegment, SegmentHead, Waiting};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -127,7 +127,51 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
         .write("test", |tx| Box::pin(tx.forget_expired(NOW, 100)))
         .await?;
     store.write("test", |tx| Box::pin(tx.free_leases(NOW))).await?;
+    sealing(tenant, banks).await?;
     daily_reading(tenant, banks, cards).await
+}
+
+async fn sealing(tenant: &Tenant, batch_id: BatchId) -> Result<(), Error> {
+    let (store, id, until) = (&tenant.store, tenant.id, later(60));
+    store.write("test", |tx| Box::pin(tx.free_seals(NOW))).await?;
+    store
+        .write("test", move |tx| Box::pin(tx.claim_seals(8, until, NOW)))
+        .await?;
+    store
+        .write("test", move |tx| {
+            Box::pin(tx.put_off_seal(batch_id, until, until))
+        })
+        .await?;
+    store
+        .write("test", move |tx| {
+            Box::pin(async move { tx.reseal(&[batch_id], NOW).await })
+        })
+        .await?;
+    store
+        .write("test", |tx| Box::pin(tx.reseal_outdated(None, 100, NOW)))
+        .await?;
+    let head = Arc::new(SegmentHead {
+        keys: Vec::new(),
+        parts: Vec::new(),
+    });
+    let part = PartRef {
+        batch_id,
+        head: head.clone(),
+        part_no: 0,
+        form: Form::Zstd,
+    };
+    store.segment_parts(id, vec![part; 9]).await?;
+    let segment = NewSegment {
+        head: (*head).clone(),
+        forms: vec![Default::default(); 2],
+    };
+    let segment = SealedSegment::seal(&tenant.keys, (id, batch_id), segment)?;
+    store
+        .write("test", move |tx| {
+            Box::pin(async move { tx.store_segment(&segment, until).await })
+        })
+        .await?;
+    Ok(())
 }
 
 async fn daily_reading(tenant: &Tenant, banks: BatchId, cards: BatchId) -> Result<(), Error> {
@@ -158,7 +202,7 @@ async fn plan(plain: &mut Plain, sql: &str) -> Vec<String> {
 }
 
 /// The tables that grow, and the short names that the statements give them.
-const LARGE: [&str; 15] = [
+const LARGE: [&str; 17] = [
     "batches",
     "b",
     "checks",
@@ -168,6 +212,8 @@ const LARGE: [&str; 15] = [
     "shown_parts",
     "s",
     "key_sets",
+    "segments",
+    "segment_parts",
     "events",
     "e",
     "deliveries",
@@ -181,7 +227,7 @@ fn reads_all(step: &str, table: &str) -> bool {
     let of_table =
         |verb: &str| step.strip_prefix(verb).and_then(|rest| rest.split(' ').next()) == Some(table);
     // These hold no more than what is under way.
-    let is_small = ["batches_unfinished", "batches_unqueued"]
+    let is_small = ["batches_unfinished", "batches_unqueued", "batches_to_seal"]
         .iter()
         .any(|index| step.ends_with(index));
     !is_small && (of_table("SCAN ") || of_table("SEARCH ") && !step.contains('('))

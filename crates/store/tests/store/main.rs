@@ -23,6 +23,7 @@ mod requests;
 mod results;
 mod rivals;
 mod schema;
+mod segments;
 mod settlements;
 mod surface;
 mod transactions;

@@ -95,6 +95,7 @@ async fn the_queue_tells_what_is_left(db: TestDatabase) {
     let empty = Queue {
         batches: 0,
         checks: 0,
+        unsealed: 0,
         next_due: None,
     };
     assert_eq!(store.queue().await.unwrap(), empty);
