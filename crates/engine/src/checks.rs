@@ -32,7 +32,12 @@ impl Engine {
         let now = self.now();
         let freed = self
             .store
-            .write("free_leases", move |tx| Box::pin(tx.free_leases(now)))
+            .write("free_leases", move |tx| {
+                Box::pin(async move {
+                    tx.free_seals(now).await?;
+                    tx.free_leases(now).await
+                })
+            })
             .await?;
         if freed > 0 {
             tracing::info!(checks = freed, "freed the leases of a process that is gone");

@@ -48,10 +48,15 @@ pub struct Engine {
     pub(crate) vault: Vault,
     /// Told whenever this process stores work; one waiting permit is enough.
     pub(crate) nudge: Notify,
+    /// Told whenever a batch is finished, or a segment is to be made again.
+    pub(crate) seal_nudge: Notify,
     pub(crate) turn: Mutex<Option<RequesterId>>,
     /// When batches that are corrupt were last named.
     pub(crate) reported: Mutex<BTreeMap<BatchId, Timestamp>>,
     pub(crate) metrics: Metrics,
+    /// What tests have in store for exports.
+    #[cfg(feature = "testing")]
+    pub(crate) mishaps: crate::testing::Mishaps,
     /// As many as there are cores.
     cores: Semaphore,
     random: Mutex<fastrand::Rng>,
@@ -78,9 +83,12 @@ impl Engine {
             node_id,
             vault: Vault::new(),
             nudge: Notify::new(),
+            seal_nudge: Notify::new(),
             turn: Mutex::new(None),
             reported: Mutex::default(),
             metrics: Metrics::new(),
+            #[cfg(feature = "testing")]
+            mishaps: Mutex::default(),
             cores: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
             random: Mutex::new(random),
         })

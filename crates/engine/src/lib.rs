@@ -1,16 +1,19 @@
-//! What happens: batches are submitted, checks run, results settle and are exported.
+//! What happens: batches are submitted, checks run, results settle, are sealed and are exported.
 //!
 //! This floor owns every transaction and every loop. It knows nothing of HTTP, and reads time and
 //! randomness only from what it was given, so that a test can run it on a manual clock with a seed.
 
 mod checks;
+mod coding;
 mod engine;
 mod export;
+mod lines;
 mod metrics;
 mod node;
 mod requesters;
 mod retention;
 mod runner;
+mod seal;
 mod settle;
 mod stop;
 mod submit;
@@ -18,8 +21,9 @@ mod submit;
 pub mod testing;
 mod vault;
 
+pub use coding::Coding;
 pub use engine::{Engine, Settings};
-pub use export::{Broken, Export, ExportRefused, ExportStream};
+pub use export::{Broken, Export, ExportOptions, ExportRefused, ExportStream};
 pub use metrics::Metrics;
 pub use node::Presence;
 pub use requesters::AdminError;

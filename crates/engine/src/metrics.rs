@@ -29,6 +29,8 @@ pub struct Metrics {
     pub(crate) overtaken_claims: Counter,
     pub(crate) failed_settles: Counter,
     pub(crate) completed_batches: Counter,
+    pub(crate) sealed_batches: Counter,
+    pub(crate) damaged_segments: Counter,
     pub(crate) exports_running: Gauge,
     exports: Family<Labels, Counter>,
     pub(crate) exported_rows: Counter,
@@ -57,6 +59,8 @@ impl Metrics {
             overtaken_claims: Counter::default(),
             failed_settles: Counter::default(),
             completed_batches: Counter::default(),
+            sealed_batches: Counter::default(),
+            damaged_segments: Counter::default(),
             exports_running: Gauge::default(),
             exports: Family::default(),
             exported_rows: Counter::default(),
@@ -89,6 +93,10 @@ impl Metrics {
         registry.register("failed_settles", failed, self.failed_settles.clone());
         let completed = "Batches that got their last result here";
         registry.register("completed_batches", completed, self.completed_batches.clone());
+        let sealed = "Segments made of finished batches";
+        registry.register("sealed_batches", sealed, self.sealed_batches.clone());
+        let damaged = "Parts of segments that were missing or damaged when an export wanted them; it read the rows instead";
+        registry.register("damaged_segments", damaged, self.damaged_segments.clone());
         let running = "Exports under way";
         registry.register("running_exports", running, self.exports_running.clone());
         let exports = "Exports that ended: whole, abandoned by the client, or broken";

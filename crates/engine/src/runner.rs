@@ -180,6 +180,9 @@ impl Runner {
                 "claims were overtaken after their lease had ended"
             );
         }
+        if !settled.completed.is_empty() {
+            self.engine.seal_nudge.notify_one();
+        }
         for batch_id in settled.completed {
             metrics.completed_batches.inc();
             tracing::info!(%batch_id, "batch completed");

@@ -1,11 +1,13 @@
-//! Driving the engine on a manual clock.
+//! Driving the engine on a manual clock, and breaking exports where a test wants them broken.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tidemark_domain::clock::ManualClock;
 use tidemark_store::{ClaimedCheck, Result};
+use tokio::sync::Notify;
 
 use crate::checks::Finished;
 use crate::engine::Engine;
@@ -63,4 +65,31 @@ pub fn call(engine: &Engine, clock: &ManualClock, claimed: Vec<ClaimedCheck>) ->
 pub async fn settle(engine: &Engine, called: Called) -> Result<(usize, usize)> {
     let settled = engine.settle(called.0).await?;
     Ok((settled.statuses.len(), settled.stale))
+}
+
+/// What befalls an export once so many bytes of it were handed over.
+pub struct Mishap {
+    pub after: u64,
+    pub what: What,
+}
+
+pub enum What {
+    Fails,
+    Panics,
+    /// Says so, and goes on when it is told.
+    Waits {
+        reached: Arc<Notify>,
+        go_on: Arc<Notify>,
+    },
+    /// A bug that tests must find: it fails, and its stream ends as if it were whole.
+    FailsUnheard,
+}
+
+/// For each export that begins, the next one.
+pub(crate) type Mishaps = Mutex<VecDeque<Mishap>>;
+
+/// Lets this befall the next export for which nothing else is in store.
+pub fn befall_export(engine: &Engine, mishap: Mishap) {
+    let mut mishaps = engine.mishaps.lock().unwrap_or_else(PoisonError::into_inner);
+    mishaps.push_back(mishap);
 }

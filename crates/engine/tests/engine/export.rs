@@ -4,7 +4,7 @@ use tidemark_domain::clock::Clock as _;
 use tidemark_domain::id::BatchId;
 use tidemark_domain::raw::{RawAddress, RawAuthorizer, RawObject};
 use tidemark_engine::testing::{run_until_idle, step};
-use tidemark_engine::{ExportRefused, Stopper};
+use tidemark_engine::{ExportOptions, ExportRefused, Stopper};
 use tidemark_store::testing::TestDatabase;
 
 use crate::builder::World;
@@ -174,7 +174,9 @@ async fn a_batch_that_is_not_the_callers_spoils_the_whole_export(db: TestDatabas
         &[unknown, own],
         &[own, own, unknown],
     ] {
-        let refused = engine.plan_export(tenant.caller, ids).await;
+        let refused = engine
+            .plan_export(tenant.caller, ids, ExportOptions::default())
+            .await;
         assert!(matches!(refused, Err(ExportRefused::Forbidden)));
     }
     csv_of(&engine, &tenant, &[own]).await;
@@ -221,8 +223,7 @@ async fn a_large_export_is_whole_and_its_chunks_are_small(db: TestDatabase) {
     let (mut lines, mut chunks) = (0, 0);
     while let Some(chunk) = next(&mut stream).await {
         let chunk = chunk.unwrap();
-        assert!(!chunk.is_empty() && chunk.len() < (64 << 10) + 1_000);
-        assert_eq!(chunk.last(), Some(&b'\n'));
+        assert!(!chunk.is_empty() && chunk.len() <= 64 << 10);
         lines += chunk.iter().filter(|byte| **byte == b'\n').count();
         chunks += 1;
     }
@@ -236,7 +237,7 @@ async fn no_chunk_is_empty(db: TestDatabase) {
     let (engine, tenant) = (world.engine().await, world.tenant("A").await);
     let (keys, value): (Vec<String>, String) = ((0..50).map(|n| n.to_string()).collect(), "x".repeat(2_000));
     let pairs: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), value.as_str())).collect();
-    // One row fills a chunk, so nothing is left behind the last one.
+    // The second row is larger than a chunk: it goes out in two, and nothing is left behind it.
     let rows = vec![
         tagged(account("1", "1"), &pairs),
         tagged(account("2", "2"), &pairs),
@@ -250,7 +251,7 @@ async fn no_chunk_is_empty(db: TestDatabase) {
         assert!(!chunk.unwrap().is_empty());
         chunks += 1;
     }
-    assert_eq!(chunks, 2);
+    assert!(chunks >= 3, "{chunks}");
 }
 
 async fn an_ended_stream_stays_ended(db: TestDatabase) {

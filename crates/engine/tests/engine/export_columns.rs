@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidemark_domain::id::BatchId;
 use tidemark_domain::raw::RawAuthorizer;
 use tidemark_engine::testing::step;
-use tidemark_engine::{Engine, ExportRefused};
+use tidemark_engine::{Engine, ExportOptions, ExportRefused};
 use tidemark_store::testing::TestDatabase;
 
 use crate::builder::{Tenant, World};
@@ -164,14 +164,20 @@ async fn a_thousand_columns_are_allowed_and_one_more_is_not(db: TestDatabase) {
     assert!(set.into_iter().all(|(cell, key)| cell == key));
 
     let too_many = [&ids[..], &[beyond]].concat();
-    let refused = engine.plan_export(tenant.caller, &too_many).await;
+    let refused = engine
+        .plan_export(tenant.caller, &too_many, ExportOptions::default())
+        .await;
     assert!(matches!(
         refused,
         Err(ExportRefused::TooManyColumns { columns: 1_001 })
     ));
     // Keys that are in both count once, and a batch that waits counts none.
     let refused = engine
-        .plan_export(tenant.caller, &[&most[..], &[beyond]].concat())
+        .plan_export(
+            tenant.caller,
+            &[&most[..], &[beyond]].concat(),
+            ExportOptions::default(),
+        )
         .await;
     assert!(matches!(
         refused,

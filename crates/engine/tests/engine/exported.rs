@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidemark_domain::id::BatchId;
-use tidemark_engine::{Broken, Engine, Export, ExportStream, Stopper};
+use tidemark_engine::{Broken, Engine, Export, ExportOptions, ExportStream, Stopper};
 
 use crate::builder::Tenant;
 
@@ -15,16 +15,30 @@ pub(crate) async fn next(stream: &mut ExportStream) -> Option<Result<Bytes, Brok
 }
 
 /// Everything to the stream's end, which must be a clean one for `Ok`.
-pub(crate) async fn drain(stream: &mut ExportStream) -> Result<String, Broken> {
-    let mut text = String::new();
+pub(crate) async fn drain_bytes(stream: &mut ExportStream) -> Result<Vec<u8>, Broken> {
+    let mut bytes = Vec::new();
     while let Some(chunk) = next(stream).await {
-        text.push_str(std::str::from_utf8(&chunk?).unwrap());
+        bytes.extend(chunk?);
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+/// The same, of a file that is not compressed.
+pub(crate) async fn drain(stream: &mut ExportStream) -> Result<String, Broken> {
+    Ok(String::from_utf8(drain_bytes(stream).await?).unwrap())
 }
 
 pub(crate) async fn plan(engine: &Engine, tenant: &Tenant, ids: &[BatchId]) -> Export {
-    match engine.plan_export(tenant.caller, ids).await {
+    plan_as(engine, tenant, ids, ExportOptions::default()).await
+}
+
+pub(crate) async fn plan_as(
+    engine: &Engine,
+    tenant: &Tenant,
+    ids: &[BatchId],
+    options: ExportOptions,
+) -> Export {
+    match engine.plan_export(tenant.caller, ids, options).await {
         Ok(export) => export,
         Err(error) => panic!("{error}"),
     }

@@ -24,6 +24,8 @@ mod rivals;
 mod rows;
 mod runner;
 mod sandbox;
+mod segments;
+mod segments_mixed;
 mod simulation;
 mod stopping;
 mod submit;

@@ -1,0 +1,185 @@
+//! Content codings: how the lines of an export become the bytes that go out.
+//!
+//! A body is put together from pieces, each compressed by itself, most of them long ago. Frames of zstd that follow each
+//! other are one stream (RFC 8878, section 3). Members of gzip are not, to clients in use: curl stops after the first
+//! and browsers drop the rest, without a word. So the pieces are of one deflate stream, each ended at a whole byte
+//! (RFC 1951, section 3.2.4), under one header and one checksum (RFC 1952).
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+/// Higher levels of either take several times as long for a few parts in a hundred.
+const ZSTD_LEVEL: i32 = 1;
+const DEFLATE_LEVEL: u32 = 4;
+
+/// What a client accepts its file in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+impl Coding {
+    /// The bytes before the first piece.
+    pub(crate) const fn head(self) -> &'static [u8] {
+        match self {
+            // Deflate, no flags, no time, no level told, an unknown system.
+            Self::Gzip => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255],
+            Self::Identity | Self::Zstd => &[],
+        }
+    }
+
+    /// How many bytes come behind the last piece.
+    pub(crate) const fn tail_len(self) -> usize {
+        match self {
+            Self::Gzip => LAST_BLOCK.len() + 8,
+            Self::Identity | Self::Zstd => 0,
+        }
+    }
+
+    /// Some lines as a piece.
+    pub(crate) fn piece(self, lines: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Identity => lines,
+            Self::Gzip => deflated(&lines),
+            Self::Zstd => framed(&lines),
+        }
+    }
+}
+
+/// An empty block that ends a deflate stream.
+const LAST_BLOCK: [u8; 2] = [3, 0];
+
+/// The checksum of everything in a gzip body, put together from those of its pieces.
+#[derive(Default)]
+pub(crate) struct Checksum(crc32fast::Hasher);
+
+/// The CRC-32 of some lines and how many bytes they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) crc32: u32,
+    pub(crate) len: u32,
+}
+
+impl Sum {
+    pub(crate) fn of(lines: &[u8]) -> Self {
+        Self {
+            crc32: crc32fast::hash(lines),
+            // A part is far below 4 GiB.
+            len: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Checksum {
+    pub(crate) fn add(&mut self, sum: Sum) {
+        let next = crc32fast::Hasher::new_with_initial_len(sum.crc32, u64::from(sum.len));
+        self.0.combine(&next);
+    }
+
+    /// What ends a gzip body of `len` bytes: the last block, the checksum, the length modulo 2³².
+    pub(crate) fn tail(self, len: u64) -> Vec<u8> {
+        let mut tail = LAST_BLOCK.to_vec();
+        tail.extend(self.0.finalize().to_le_bytes());
+        tail.extend(&len.to_le_bytes()[..4]);
+        tail
+    }
+}
+
+/// A zstd frame that tells its content's length.
+pub(crate) fn framed(bytes: &[u8]) -> Vec<u8> {
+    // Fails only where memory is out.
+    #[expect(clippy::expect_used)]
+    zstd::bulk::compress(bytes, ZSTD_LEVEL).expect("zstd could not compress")
+}
+
+/// The bytes in a zstd frame, `most` or fewer.
+pub(crate) fn unframed(frame: &[u8], most: usize) -> Option<Vec<u8>> {
+    zstd::bulk::decompress(frame, most).ok()
+}
+
+/// A piece of a deflate stream that refers to nothing before it.
+pub(crate) fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut compress = Compress::new(Compression::new(DEFLATE_LEVEL), false);
+    let mut out = Vec::with_capacity(bytes.len() / 3 + 64);
+    loop {
+        let read = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
+        // Fails only where it is called out of order.
+        #[expect(clippy::expect_used)]
+        let status = compress
+            .compress_vec(&bytes[read..], &mut out, FlushCompress::Sync)
+            .expect("deflate could not compress");
+        let all = compress.total_in() == bytes.len() as u64;
+        // Room that is left over means that the flush came to its end.
+        if all && (out.len() < out.capacity() || status == Status::StreamEnd) {
+            return out;
+        }
+        out.reserve(out.capacity());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn lines(seed: u64, len: usize) -> Vec<u8> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        (0..len)
+            .map(|_| b"abcdefgh,0123456789\n"[random.usize(..20)])
+            .collect()
+    }
+
+    #[test]
+    fn deflated_pieces_under_one_header_are_one_member() {
+        let pieces: Vec<Vec<u8>> = [1, 2, 3, 70_000, 500_000, 40_000]
+            .map(|len| lines(len as u64, len))
+            .into();
+        let (mut body, mut checksum) = (Coding::Gzip.head().to_vec(), Checksum::default());
+        for piece in &pieces {
+            checksum.add(Sum::of(piece));
+            body.extend(Coding::Gzip.piece(piece.clone()));
+        }
+        let whole = pieces.concat();
+        let tail = checksum.tail(whole.len() as u64);
+        assert_eq!(tail.len(), Coding::Gzip.tail_len());
+        body.extend(tail);
+        let mut read = Vec::new();
+        // Reads one member, and checks its sum.
+        let mut reader = flate2::bufread::GzDecoder::new(&body[..]);
+        reader.read_to_end(&mut read).unwrap();
+        assert!(read == whole);
+        assert!(
+            reader.into_inner().is_empty(),
+            "something is left behind the member"
+        );
+    }
+
+    #[test]
+    fn a_piece_that_does_not_get_smaller_is_whole() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for len in [0, 1, 63, 64, 100, 5_000, 200_000] {
+            let noise: Vec<u8> = (0..len).map(|_| random.u8(..)).collect();
+            let mut body = deflated(&noise);
+            body.extend(LAST_BLOCK);
+            let mut read = Vec::new();
+            flate2::bufread::DeflateDecoder::new(&body[..])
+                .read_to_end(&mut read)
+                .unwrap();
+            assert!(read == noise, "{len}");
+        }
+    }
+
+    #[test]
+    fn frames_follow_each_other_and_a_cut_or_longer_one_is_refused() {
+        let frame = framed(b"some lines");
+        for most in [10, 11, 1_000] {
+            assert_eq!(unframed(&frame, most).as_deref(), Some(&b"some lines"[..]));
+        }
+        assert_eq!(unframed(&frame, 9), None);
+        assert_eq!(unframed(&frame[..frame.len() - 1], 10), None);
+        let two = [frame.clone(), framed(b" and more")].concat();
+        assert_eq!(zstd::decode_all(&two[..]).unwrap(), b"some lines and more");
+    }
+}

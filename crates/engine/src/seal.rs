@@ -1,0 +1,177 @@
+//! The seal duty: a finished batch becomes a segment, the bytes that exports send.
+//!
+//! It comes behind the completion of a batch and before nothing: an export that finds no segment reads the rows. What
+//! it makes depends on the rows alone, so that it may be done twice, or again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemark_domain::clock::Timestamp;
+use tidemark_domain::csv::part::Part;
+use tidemark_domain::id::{BatchId, RequesterId};
+use tidemark_store::{Error, NewSegment, Result, SealedSegment, SegmentHead, SegmentPart};
+
+use crate::coding::{Sum, deflated, framed};
+use crate::engine::Engine;
+use crate::lines::lines;
+use crate::stop::{Phase, Stop};
+
+/// Batches of one claim.
+const AT_ONCE: u32 = 8;
+/// How long to leave a database alone that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// When to try again with a batch whose rows are corrupt.
+const AFTER_CORRUPT: Duration = Duration::from_hours(1);
+/// Batches of one transaction in the search for outdated segments.
+const SEARCHED_AT_ONCE: u32 = 1_000;
+
+impl Engine {
+    /// Makes segments until `stop` begins to drain; at first those that are missing or of an older version.
+    pub async fn run_sealing(self: Arc<Self>, mut stop: Stop) {
+        let mut is_searched = false;
+        while stop.phase() == Phase::Running {
+            let pause = match self.seal_some(&mut is_searched).await {
+                Ok(true) => continue,
+                // What a process claimed that died since then falls due by then.
+                Ok(false) => self.settings.lease,
+                Err(error) => {
+                    tracing::warn!(%error, "making segments failed");
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = self.clock.sleep_until(self.now().after(pause)) => {}
+                () = self.seal_nudge.notified() => {}
+                () = stop.reached(Phase::Draining) => {}
+            }
+        }
+    }
+
+    /// Whether there may be more to do.
+    async fn seal_some(&self, is_searched: &mut bool) -> Result<bool> {
+        if !*is_searched {
+            self.reseal_outdated().await?;
+            *is_searched = true;
+        }
+        Ok(self.seal_due().await? > 0)
+    }
+
+    /// Makes every finished batch due that has no segment, or one of an older version.
+    async fn reseal_outdated(&self) -> Result<()> {
+        let mut after = None;
+        loop {
+            let now = self.now();
+            let last = self
+                .store
+                .write("reseal_outdated", move |tx| {
+                    Box::pin(tx.reseal_outdated(after, SEARCHED_AT_ONCE, now))
+                })
+                .await?;
+            after = match last {
+                Some(_) => last,
+                None => return Ok(()),
+            };
+        }
+    }
+
+    /// Makes the segments of a few batches that are due; returns how many batches that were.
+    pub async fn seal_due(&self) -> Result<usize> {
+        let now = self.now();
+        let until = self.lease_end();
+        let claimed = self
+            .store
+            .write("claim_seals", move |tx| {
+                Box::pin(tx.claim_seals(AT_ONCE, until, now))
+            })
+            .await?;
+        for (requester_id, batch_id) in &claimed {
+            match self.seal(*requester_id, *batch_id, until).await {
+                Ok(()) => {}
+                Err(error @ Error::Corrupt { .. }) => {
+                    tracing::error!(%batch_id, %error, "a batch cannot be made into a segment");
+                    self.put_off_seal(*batch_id, until).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(claimed.len())
+    }
+
+    async fn seal(&self, requester_id: RequesterId, batch_id: BatchId, until: Timestamp) -> Result<()> {
+        let gone = || Error::Corrupt {
+            table: "batches",
+            column: "batch_id",
+            row: batch_id.to_string(),
+        };
+        let found = self.store.export_batches(requester_id, vec![batch_id]).await?;
+        let batch = found.and_then(|mut found| found.pop()).ok_or_else(gone)?;
+        let rows = self.store.export_rows(requester_id, batch.clone()).await?;
+        let own = self.store.export_keys(requester_id, vec![batch.clone()]).await?;
+        let columns: Vec<String> = own.into_iter().flatten().collect();
+        let keys = self.store.requester_keys(requester_id).await?;
+        let make = || {
+            let segment = segment(lines(&self.directory, &batch, &rows, &columns), columns);
+            SealedSegment::seal(&keys, (requester_id, batch_id), segment)
+        };
+        let segment = self.compute(make).await?;
+        let stored = self
+            .store
+            .write("store_segment", move |tx| {
+                Box::pin(async move { tx.store_segment(&segment, until).await })
+            })
+            .await?;
+        if stored {
+            self.metrics.sealed_batches.inc();
+        }
+        Ok(())
+    }
+
+    async fn put_off_seal(&self, batch_id: BatchId, until: Timestamp) -> Result<()> {
+        let later = self.now().after(AFTER_CORRUPT);
+        self.store
+            .write("put_off_seal", move |tx| {
+                Box::pin(tx.put_off_seal(batch_id, until, later))
+            })
+            .await
+    }
+
+    /// Has the segments of finished batches made again, whose own were found missing or damaged.
+    pub(crate) async fn reseal(&self, ids: Vec<BatchId>) {
+        let now = self.now();
+        let due = self
+            .store
+            .write("reseal", move |tx| {
+                Box::pin(async move { tx.reseal(&ids, now).await })
+            })
+            .await;
+        match due {
+            Ok(()) => self.seal_nudge.notify_one(),
+            // The next export finds them again.
+            Err(error) => tracing::warn!(%error, "segments could not be made due"),
+        }
+    }
+}
+
+fn segment(parts: Vec<Part>, keys: Vec<String>) -> NewSegment {
+    let (mut listed, mut forms) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+    for part in parts {
+        let text = part.text.as_bytes();
+        let (zstd, deflate, layout) = (framed(text), deflated(text), framed(&part.layout.encode()));
+        let Sum { crc32, len } = Sum::of(text);
+        // Compressed, a part is about as long as before at most.
+        let short = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        listed.push(SegmentPart {
+            rows: part.rows,
+            len,
+            crc32,
+            guards: part.layout.guards(),
+            zstd_len: short(&zstd),
+            deflate_len: short(&deflate),
+        });
+        forms.push([zstd, deflate, layout]);
+    }
+    NewSegment {
+        head: SegmentHead { keys, parts: listed },
+        forms,
+    }
+}
