@@ -187,6 +187,12 @@ impl Operator {
                     "Checks without a result",
                     queue.checks,
                 );
+                gauge(
+                    registry,
+                    "unsealed_batches",
+                    "Finished batches whose segments are still to be made",
+                    queue.unsealed,
+                );
                 let now = self.clock.now();
                 let waits = queue.next_due.map_or(Duration::ZERO, |due| now.since(due));
                 let help = "How long the check that has waited longest has been due; 0 if none waits";

@@ -1,4 +1,4 @@
-//! `GET /v1/balances/csv`: the results of any set of batches as one CSV file.
+//! `/v1/balances/csv`: the results of any set of batches as one CSV file.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,19 +8,27 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
-use http::{HeaderName, Version};
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use http_body::Frame;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tidemark_domain::id::BatchId;
-use tidemark_engine::{Broken, ExportStream};
+use tidemark_domain::limits::MAX_EXPORT_BATCHES;
+use tidemark_engine::{Broken, Coding, Export, ExportOptions, ExportStream};
 use tidemark_store::Caller;
 
 use super::Api;
 use super::errors::{ApiError, Code};
+use super::json::{Fields, object};
 use super::query::{Query, batch_id};
+use super::{negotiation, upload};
 
 const ROW_COUNT: HeaderName = HeaderName::from_static("tidemark-row-count");
 const PENDING_COUNT: HeaderName = HeaderName::from_static("tidemark-pending-count");
+const LENGTH: HeaderName = HeaderName::from_static("tidemark-content-length");
 
 /// Export results as one CSV file
 ///
@@ -31,56 +39,183 @@ const PENDING_COUNT: HeaderName = HeaderName::from_static("tidemark-pending-coun
 /// It holds exactly the results that were recorded when it began. `Tidemark-Row-Count` tells how many rows come; a file
 /// that is cut short always ends in an error of the transfer, never as if it were whole. Where any batch is unknown or
 /// another organisation's, there is no file at all.
+///
+/// Where every batch is complete, the file never changes: it has an `ETag`, and `If-None-Match` is answered with 304.
+/// With `Accept-Encoding: zstd` or `gzip` it comes compressed, which is several times quicker.
 #[utoipa::path(get, path = "/v1/balances/csv", operation_id = "exportResults", tag = "Results",
-    responses((status = 200, description = "The file.", body = String, content_type = "text/csv")))]
+    responses((status = 200, description = "The file.", body = String, content_type = "text/csv"),
+        (status = 304, description = "The client has the file already.")))]
 pub(crate) async fn export(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    // HTTP/1.0 knows no chunks: its client would take a body that was cut for whole.
-    if request.version() == Version::HTTP_10 {
-        return Err(ApiError::new(
-            Code::HttpVersion,
-            "Exports need HTTP/1.1 or HTTP/2.",
-        ));
-    }
     let query = Query::parse(request.uri().query());
-    let ids = batch_ids(&query)?;
-    let export = api.engine.plan_export(caller, &ids).await?;
-    let name = format!(
-        "attachment; filename=\"batch-export-{}.csv\"",
-        export.began_at.file_stamp()
-    );
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (CONTENT_DISPOSITION, name),
-        (CACHE_CONTROL, "private, no-cache".to_owned()),
-        (VARY, "Accept-Encoding, Authorization".to_owned()),
-        (ROW_COUNT, export.row_count.to_string()),
-        (PENDING_COUNT, export.pending_count.to_string()),
-    ];
-    let stream = api.engine.stream_export(export, api.stop.clone());
-    Ok((headers, Body::new(ExportBody(stream))).into_response())
-}
-
-/// Every `batch_ids`, each a UUID.
-fn batch_ids(query: &Query) -> Result<Vec<BatchId>, ApiError> {
-    let ids = (1..).zip(query.all("batch_ids"));
-    let ids =
-        ids.map(|(place, text)| batch_id(text, &format!("Value {place} of the query parameter batch_ids")));
-    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    let wanted = Wanted::of(&request, &query)?;
+    let ids: Vec<&str> = query.all("batch_ids").collect();
     if ids.is_empty() {
         return Err(ApiError::bad_request(
             "The query parameter batch_ids is required, once for each batch.",
         ));
     }
-    Ok(ids)
+    let ids = batch_ids(&ids, "of the query parameter batch_ids")?;
+    let export = api.engine.plan_export(caller, &ids, wanted.options).await?;
+    let tag = export.tag.as_ref().map(|tag| format!("\"{tag}\""));
+    let mut response = match &tag {
+        Some(tag) if negotiation::has(request.headers(), tag) => not_modified(),
+        _ => wanted.answer(&api, export),
+    };
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
 }
 
-/// The export as a response body. It tells no length, so that HTTP/1.1 sends it in chunks, where a cut is
-/// an error to every client; and it never ends early without an error.
-struct ExportBody(ExportStream);
+/// Export results of many batches as one CSV file
+///
+/// The same file as `GET /v1/balances/csv`, for up to 10,000 batches: more than a URL holds. It has no `ETag`.
+#[utoipa::path(post, path = "/v1/balances/csv", operation_id = "exportManyResults", tag = "Results",
+    request_body(content = ref("#/components/schemas/ExportRequest"), content_type = "application/json"),
+    responses((status = 200, description = "The file.", body = String, content_type = "text/csv")))]
+pub(crate) async fn export_many(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let query = Query::parse(request.uri().query());
+    let wanted = Wanted::of(&request, &query);
+    let (parts, body) = request.into_parts();
+    let body = upload::json_body(&parts.headers, body, api.engine.clock()).await?;
+    let (wanted, ids) = (wanted?, ids_of_body(&body)?);
+    let export = api.engine.plan_export(caller, &ids, wanted.options).await?;
+    Ok(wanted.answer(&api, export))
+}
+
+/// The schema of what [`export_many`] takes.
+pub(crate) fn schema() -> (&'static str, Value) {
+    let ids = json!({"type": "array", "minItems": 1, "maxItems": MAX_EXPORT_BATCHES,
+        "items": {"type": "string", "format": "uuid"},
+        "description": "The batches, in the order wanted. One that is named twice counts once."});
+    let schema = json!({"type": "object", "required": ["batch_ids"], "properties": {"batch_ids": ids}});
+    ("ExportRequest", schema)
+}
+
+fn ids_of_body(body: &[u8]) -> Result<Vec<BatchId>, ApiError> {
+    let Fields(fields) = object(body)?;
+    let list = fields.iter().find(|(name, _)| name == "batch_ids");
+    let entries: Option<Vec<&RawValue>> = list.and_then(|(_, list)| serde_json::from_str(list.get()).ok());
+    let entries = match entries {
+        Some(entries) if (1..=MAX_EXPORT_BATCHES).contains(&entries.len()) => entries,
+        _ => {
+            return Err(ApiError::bad_request(
+                "batch_ids is required: a list of 1 to 10,000 batch ids. Make several files of more.",
+            ));
+        }
+    };
+    // What is no string is no UUID either.
+    let texts: Vec<String> = entries
+        .into_iter()
+        .map(|entry| serde_json::from_str(entry.get()).unwrap_or_default())
+        .collect();
+    batch_ids(&texts, "of batch_ids")
+}
+
+/// Ids, each a UUID.
+fn batch_ids(texts: &[impl AsRef<str>], place: &str) -> Result<Vec<BatchId>, ApiError> {
+    let ids = (1..).zip(texts);
+    let ids = ids.map(|(no, text)| batch_id(text.as_ref(), &format!("Value {no} {place}")));
+    ids.collect()
+}
+
+/// How a client wants its file, and by what kind of request.
+struct Wanted {
+    options: ExportOptions,
+    version: Version,
+    is_head: bool,
+}
+
+impl Wanted {
+    fn of(request: &Request, query: &Query) -> Result<Self, ApiError> {
+        // HTTP/1.0 knows no chunks: its client would take a body that was cut for whole.
+        if request.version() == Version::HTTP_10 {
+            return Err(ApiError::new(
+                Code::HttpVersion,
+                "Exports need HTTP/1.1 or HTTP/2.",
+            ));
+        }
+        let formula_guard = match query.one(&["formula_guard"])? {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(_) => {
+                return Err(ApiError::bad_request(
+                    "The query parameter formula_guard must be on or off.",
+                ));
+            }
+        };
+        Ok(Self {
+            options: ExportOptions {
+                coding: negotiation::coding(request.headers()),
+                formula_guard,
+            },
+            version: request.version(),
+            is_head: request.method() == Method::HEAD,
+        })
+    }
+
+    fn answer(&self, api: &Api, export: Export) -> Response {
+        let mut headers = export_headers(&export, self.options.coding);
+        if let Some(length) = export.length {
+            headers.insert(LENGTH, length.into());
+            // Over HTTP/1.1 the body is sent in chunks, where a cut is an error to every client.
+            if self.is_head || self.version >= Version::HTTP_2 {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+        }
+        let body = match self.is_head {
+            true => Body::new(ExportBody(None)),
+            false => Body::new(ExportBody(Some(
+                api.engine.stream_export(export, api.stop.clone()),
+            ))),
+        };
+        (headers, body).into_response()
+    }
+}
+
+fn export_headers(export: &Export, coding: Coding) -> HeaderMap {
+    let mut headers = caching();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    let name = format!(
+        "attachment; filename=\"batch-export-{}.csv\"",
+        export.began_at.file_stamp()
+    );
+    if let Ok(name) = HeaderValue::try_from(name) {
+        headers.insert(CONTENT_DISPOSITION, name);
+    }
+    headers.insert(ROW_COUNT, export.row_count.into());
+    headers.insert(PENDING_COUNT, export.pending_count.into());
+    let coding = match coding {
+        Coding::Identity => return headers,
+        Coding::Gzip => "gzip",
+        Coding::Zstd => "zstd",
+    };
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    headers
+}
+
+fn caching() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding, Authorization"));
+    headers
+}
+
+fn not_modified() -> Response {
+    (StatusCode::NOT_MODIFIED, caching()).into_response()
+}
+
+/// The export as a response body, or none for `HEAD`. It tells no length, so that HTTP/1.1 sends it in chunks, where a
+/// cut is an error to every client; and it never ends early without an error.
+struct ExportBody(Option<ExportStream>);
 
 impl http_body::Body for ExportBody {
     type Data = Bytes;
@@ -90,6 +225,9 @@ impl http_body::Body for ExportBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.0.poll_next(cx).map_ok(Frame::data)
+        match &mut self.0 {
+            Some(stream) => stream.poll_next(cx).map_ok(Frame::data),
+            None => Poll::Ready(None),
+        }
     }
 }

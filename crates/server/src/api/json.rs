@@ -9,6 +9,49 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::errors::ApiError;
+
+/// Reads a body. Some editors begin a file with a byte order mark; RFC 8259 §8.1 lets a reader pass over it.
+pub(super) fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, ApiError> {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return Err(ApiError::bad_request(
+            "The body is empty; it must be a JSON object.",
+        ));
+    }
+    // A body that is known to be text as a whole need not be looked at again for every string in it.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| malformed(&error))
+}
+
+/// Reads a body that is an object in which no key stands twice, however deep.
+pub(super) fn object(body: &[u8]) -> Result<Fields<'_>, ApiError> {
+    let fields = parse(body)?;
+    match parse::<Repeats>(body)? {
+        Repeats(false) => Ok(fields),
+        Repeats(true) => Err(repeated()),
+    }
+}
+
+pub(super) fn repeated() -> ApiError {
+    ApiError::bad_request("The JSON body has an object with a key twice.")
+}
+
+/// Where the document breaks off making sense. The parser's own words may quote the document, so they stay out.
+fn malformed(error: &serde_json::Error) -> ApiError {
+    let (line, column) = (error.line(), error.column());
+    ApiError::bad_request(match error.classify() {
+        serde_json::error::Category::Eof => {
+            format!("The JSON body ends too early, at line {line} column {column}.")
+        }
+        serde_json::error::Category::Data => "The JSON body must be an object.".to_owned(),
+        _ => format!("The body is not valid JSON at line {line} column {column}."),
+    })
+}
+
 /// An object's fields in order, still as text.
 pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 

@@ -15,6 +15,7 @@ mod fuzz;
 mod health;
 mod json;
 mod layers;
+mod negotiation;
 pub(crate) mod openapi;
 mod page_token;
 mod query;
@@ -66,7 +67,10 @@ pub fn router(api: Api) -> Router {
         )
         .route("/v1/balance_requests/{batch_id}", get(balance_requests::show))
         .route("/v1/balances", get(balances::page))
-        .route("/v1/balances/csv", get(balances_csv::export))
+        .route(
+            "/v1/balances/csv",
+            get(balances_csv::export).post(balances_csv::export_many),
+        )
         .route("/v1/openapi.json", get(openapi::show))
         .route("/docs", get(docs::show_reference))
         .route("/docs/{name}", get(docs::show_page))

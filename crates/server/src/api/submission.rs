@@ -16,28 +16,14 @@ use tidemark_domain::limits::MAX_AUTHORIZERS;
 use tidemark_domain::raw::{Raw, RawAddress, RawAuthorizer, RawBatch, RawDate, RawObject};
 
 use super::errors::{ApiError, Code};
-use super::json::{Fields, Repeats, Text};
+use super::json::{self, Fields, Repeats, Text};
 pub(crate) use schema::schemas;
 
 /// Reads a whole body.
 pub(crate) fn read(body: &[u8]) -> Result<RawBatch<'_>, ApiError> {
-    // Some editors begin a file with a byte order mark; RFC 8259 §8.1 lets a reader pass over it.
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    if body.trim_ascii().is_empty() {
-        return Err(ApiError::bad_request(
-            "The body is empty; it must be a JSON object.",
-        ));
-    }
-    // A body that is known to be text as a whole need not be looked at again for every string in it.
-    let top = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str::<Top<'_>>(text),
-        Err(_) => serde_json::from_slice(body),
-    };
-    let top = top.map_err(|error| malformed(&error))?;
+    let top: Top<'_> = json::parse(body)?;
     if top.repeated {
-        return Err(ApiError::bad_request(
-            "The JSON body has an object with a key twice.",
-        ));
+        return Err(json::repeated());
     }
     let webhook_url = match top.webhook_url.map(value) {
         None | Some(Raw::Absent) => None,
@@ -65,18 +51,6 @@ pub(crate) fn too_many(count: usize) -> ApiError {
     let message =
         format!("authorizers has {count} entries; at most 1,000 are possible. Send several batches.");
     ApiError::new(Code::ValidationFailed, message)
-}
-
-/// Where the document breaks off making sense. The parser's own words may quote the document, so they stay out.
-fn malformed(error: &serde_json::Error) -> ApiError {
-    let (line, column) = (error.line(), error.column());
-    ApiError::bad_request(match error.classify() {
-        serde_json::error::Category::Eof => {
-            format!("The JSON body ends too early, at line {line} column {column}.")
-        }
-        serde_json::error::Category::Data => "The JSON body must be an object.".to_owned(),
-        _ => format!("The body is not valid JSON at line {line} column {column}."),
-    })
 }
 
 /// The top level. Rows are read on the way: a body is large, and every further look at it costs.

@@ -15,7 +15,7 @@ use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue}
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use rustls::{CertificateError, Error as TlsError};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidemark_domain::id::BatchId;
 
 use super::CliError;
@@ -24,6 +24,8 @@ use super::output::Refusal;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// For an answer to begin, and between two pieces of it. A whole download may take as long as it likes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Batches of an export that a URL names; more go in a body.
+const MOST_IN_URL: usize = 1_000;
 /// A reply that is not streamed to a file is not longer.
 const MAX_REPLY: usize = 64 << 20;
 pub(super) const NO_SENSE: &str = "the server's reply makes no sense: is it a Tidemark server?";
@@ -88,8 +90,13 @@ impl Client {
 
     /// Begins an export. Its body comes by [`Client::piece`].
     pub(crate) async fn export(&self, ids: &[BatchId]) -> Result<Response, CliError> {
-        let query: Vec<String> = ids.iter().map(|id| format!("batch_ids={id}")).collect();
-        let request = self.get(&format!("/v1/balances/csv?{}", query.join("&")));
+        let request = if ids.len() > MOST_IN_URL {
+            let ids: Vec<String> = ids.iter().map(BatchId::to_string).collect();
+            self.post_json("/v1/balances/csv", json!({"batch_ids": ids}).to_string().into())
+        } else {
+            let query: Vec<String> = ids.iter().map(|id| format!("batch_ids={id}")).collect();
+            self.get(&format!("/v1/balances/csv?{}", query.join("&")))
+        };
         self.send(request.header(ACCEPT_ENCODING, "identity"), PATIENCE)
             .await
     }

@@ -18,7 +18,7 @@ async fn every_path_names_its_methods() {
         ("/v1/balance_requests/csv/validate", "POST"),
         ("/v1/balance_requests/x", "GET,HEAD"),
         ("/v1/balances", "GET,HEAD"),
-        ("/v1/balances/csv", "GET,HEAD"),
+        ("/v1/balances/csv", "GET,HEAD,POST"),
         ("/healthz", "GET,HEAD"),
         ("/readyz", "GET,HEAD"),
     ] {

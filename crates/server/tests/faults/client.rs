@@ -27,6 +27,8 @@ pub(crate) struct Acknowledged {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) replayed: bool,
+    /// Whether it tells the length of its body, as an export of segments does.
+    pub(crate) is_sealed: bool,
     /// The promise of an export.
     pub(crate) row_count: Option<usize>,
     pub(crate) text: String,
@@ -234,6 +236,7 @@ async fn whole(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
     Ok(Answer {
         status: response.status(),
         replayed: header("idempotent-replayed") == Some("true"),
+        is_sealed: header("tidemark-content-length").is_some(),
         row_count: header("tidemark-row-count").map(|count| count.parse().unwrap()),
         text: response.text().await?,
     })

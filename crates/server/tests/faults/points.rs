@@ -23,7 +23,7 @@ const SIGABRT: i32 = 6;
 const LIFE: Duration = Duration::from_secs(90);
 
 /// Points that no change may take away unnoticed.
-const ESSENTIAL: [&str; 20] = [
+const ESSENTIAL: [&str; 30] = [
     "submit/begin",
     "submit/begun",
     "submit/commit",
@@ -42,6 +42,16 @@ const ESSENTIAL: [&str; 20] = [
     "provider/answer",
     "export_rows/read",
     "export_rows/answered",
+    "claim_seals/begin",
+    "claim_seals/begun",
+    "claim_seals/commit",
+    "claim_seals/committed",
+    "store_segment/begin",
+    "store_segment/begun",
+    "store_segment/commit",
+    "store_segment/committed",
+    "segment_parts/read",
+    "segment_parts/answered",
     "results/read",
     "results/answered",
 ];

@@ -65,11 +65,25 @@ impl Site {
         for batch in fresh {
             assert_every_result_once(&self.client, batch).await;
         }
+        self.await_segments().await;
         for batches in fresh.chunks(EXPORTED) {
             assert_exported(&self.client, batches).await;
         }
         self.settled = acknowledged.len();
         self.assert_whole(acknowledged.len()).await;
+    }
+
+    /// Waits until every batch has its segment, which comes behind its completion.
+    async fn await_segments(&self) {
+        const UNSEALED: &str = "SELECT COUNT(*) FROM batches b WHERE b.seal_at IS NOT NULL \
+             OR NOT EXISTS (SELECT 1 FROM segments s WHERE s.batch_id = b.batch_id)";
+        let deadline = Deadline::after(self.recovery());
+        let mut plain = Plain::open(&self.db).await;
+        while plain.number(UNSEALED).await > 0 {
+            deadline
+                .tick(|| format!("every batch is sealed{}", self.logs()))
+                .await;
+        }
     }
 
     /// A lease that tests would not wait for comes on top.

@@ -44,6 +44,13 @@ async fn requester(client: &Client) {
         }
     }
     read(client, &both).await;
+    // Until it comes from a segment.
+    let path = format!("/v1/balances/csv?batch_ids={}", third.batch_id);
+    while !client.get(&path).await.is_sealed {
+        deadline
+            .tick(|| "the walk's last batch is sealed".to_owned())
+            .await;
+    }
     read(client, &[third]).await;
     client.get("/readyz").await;
     client.get("/readyz").await;

@@ -31,6 +31,7 @@ pub(super) fn request(operation: &str) -> Value {
             }],
             "webhook_url": "https://example.com/hooks/tidemark",
         }),
+        "exportManyResults" => json!({"batch_ids": [BATCH]}),
         _ => json!({"file": FORM_FILE}),
     }
 }
@@ -61,7 +62,7 @@ pub(super) fn response(operation: &str, media_type: &str) -> Value {
             "has_more": true,
             "next_page_token": "AAAAAWJ1p2xQpYv3zq0Vt2mLr8A",
         }),
-        "exportResults" => EXPORT.into(),
+        "exportResults" | "exportManyResults" => EXPORT.into(),
         "getOpenApi" => json!({"openapi": "3.1.0"}),
         "getHealth" => json!({"status": "ok"}),
         _ => json!({"status": "ready", "providers": ["sandbox"],

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{balance_requests, balance_requests_csv, balances, balances_csv, health, submission, upload};
-use operations::{OPERATIONS, Operation};
+use operations::{NOT_MODIFIED_HEADERS, OPERATIONS, Operation};
 
 /// What the derives know: paths, summaries, and the schemas of replies.
 #[derive(OpenApi)]
@@ -25,6 +25,7 @@ use operations::{OPERATIONS, Operation};
         balance_requests::show,
         balances::page,
         balances_csv::export,
+        balances_csv::export_many,
         about::show,
         health::healthz,
         health::readyz,
@@ -48,7 +49,10 @@ pub fn document(url: &str) -> Value {
         .as_object()
         .cloned()
         .unwrap_or_default();
-    for (name, schema) in submission::schemas().into_iter().chain([upload::schema()]) {
+    for (name, schema) in submission::schemas()
+        .into_iter()
+        .chain([upload::schema(), balances_csv::schema()])
+    {
         schemas.insert(name.to_owned(), schema);
     }
     json!({
@@ -103,15 +107,20 @@ fn complete(operation: &mut Value) {
     let mut responses = Map::new();
     if let Some(derived) = operation["responses"].as_object() {
         for (status, response) in derived {
-            responses.insert(status.clone(), success(known, response.clone()));
+            responses.insert(status.clone(), answer(known, status, response.clone()));
         }
     }
     responses.extend(errors::responses(known));
     operation["responses"] = responses.into();
 }
 
-fn success(known: &Operation, mut response: Value) -> Value {
-    response["headers"] = parameters::header_refs(known.keyed, known.headers);
+/// An answer that is no error.
+fn answer(known: &Operation, status: &str, mut response: Value) -> Value {
+    let headers = match status {
+        "304" => NOT_MODIFIED_HEADERS,
+        _ => known.headers,
+    };
+    response["headers"] = parameters::header_refs(known.keyed, headers);
     if let Some(content) = response["content"].as_object_mut() {
         for (media_type, content) in content {
             content["example"] = examples::response(known.id, media_type);

@@ -13,6 +13,9 @@ pub(super) struct Operation {
     pub(super) errors: &'static [Code],
 }
 
+/// What a client is told again that has the answer already (RFC 9110, section 15.4.5).
+pub(super) const NOT_MODIFIED_HEADERS: &[&str] = &["ETag", "Cache-Control", "Vary"];
+
 /// What any request can meet.
 pub(super) const EVERYWHERE: &[Code] = &[
     Code::BadRequest,
@@ -33,7 +36,7 @@ const SUBMITS: &[Code] = &[
     Code::UnsupportedMediaType,
 ];
 
-pub(super) const OPERATIONS: [Operation; 10] = [
+pub(super) const OPERATIONS: [Operation; 11] = [
     Operation {
         id: "submitBatch",
         keyed: true,
@@ -84,15 +87,39 @@ pub(super) const OPERATIONS: [Operation; 10] = [
     Operation {
         id: "exportResults",
         keyed: true,
-        parameters: &["batch_ids"],
+        parameters: &["batch_ids", "formula_guard", "Accept-Encoding", "If-None-Match"],
         headers: &[
             "Content-Disposition",
+            "Content-Encoding",
             "Tidemark-Row-Count",
             "Tidemark-Pending-Count",
+            "Tidemark-Content-Length",
+            "ETag",
             "Cache-Control",
             "Vary",
         ],
         errors: &[Code::Forbidden, Code::HttpVersion],
+    },
+    Operation {
+        id: "exportManyResults",
+        keyed: true,
+        parameters: &["formula_guard", "Accept-Encoding"],
+        headers: &[
+            "Content-Disposition",
+            "Content-Encoding",
+            "Tidemark-Row-Count",
+            "Tidemark-Pending-Count",
+            "Tidemark-Content-Length",
+            "Cache-Control",
+            "Vary",
+        ],
+        errors: &[
+            Code::Forbidden,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+            Code::HttpVersion,
+        ],
     },
     Operation {
         id: "getOpenApi",

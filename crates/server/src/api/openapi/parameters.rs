@@ -16,6 +16,19 @@ pub(super) fn parameter(name: &str) -> Value {
                 `?batch_ids=<id1>&batch_ids=<id2>`. One that is named twice counts once.",
             "style": "form", "explode": true,
             "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "uuid"}}}),
+        "formula_guard" => json!({"name": name, "in": "query", "example": "on",
+            "description": "With `on`, a text that a spreadsheet would run as a formula gets a leading apostrophe. \
+                Without, every text is exact.",
+            "schema": {"type": "string", "enum": ["on", "off"], "default": "off"}}),
+        "Accept-Encoding" => json!({"name": name, "in": "header", "example": "zstd, gzip",
+            "description": "The codings that the client reads. Many programs send it by themselves and decode the \
+                answer.",
+            "schema": {"type": "string"}}),
+        "If-None-Match" => {
+            json!({"name": name, "in": "header", "example": "\"6ad1b5c2b6f04f7d8e0a3c1d2b4f5a69\"",
+            "description": "The `ETag` of a file that the client has.",
+            "schema": {"type": "string"}})
+        }
         "limit" => {
             json!({"name": name, "in": "query", "description": "How many entries a page may have.", "example": 100,
             "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 100}})
@@ -53,7 +66,7 @@ fn count() -> Value {
 }
 
 /// The key is the component's name; a header that comes always here and sometimes there has two.
-const HEADERS: [(&str, Header); 16] = [
+const HEADERS: [(&str, Header); 19] = [
     (
         "Request-Id",
         (
@@ -163,6 +176,37 @@ const HEADERS: [(&str, Header); 16] = [
             "Checks of these batches that have no result yet.",
             count,
             "0",
+        ),
+    ),
+    (
+        "Tidemark-Content-Length",
+        (
+            "Tidemark-Content-Length",
+            false,
+            "Bytes of the body, as it is coded. Where it is known beforehand: always where every batch has long been \
+            complete, but for a compressed file whose batches differ in their columns or that is guarded.",
+            count,
+            "388",
+        ),
+    ),
+    (
+        "Content-Encoding",
+        (
+            "Content-Encoding",
+            false,
+            "How the body is compressed; missing where it is not.",
+            || json!({"enum": ["gzip", "zstd"]}),
+            "zstd",
+        ),
+    ),
+    (
+        "ETag",
+        (
+            "ETag",
+            false,
+            "Stands for the bytes of the file, where every batch is complete.",
+            || json!({"type": "string", "pattern": "^\"[0-9a-f]{32}\"$"}),
+            "\"6ad1b5c2b6f04f7d8e0a3c1d2b4f5a69\"",
         ),
     ),
     (

@@ -44,6 +44,10 @@ fn every_request_and_every_response_has_an_example() {
             );
         }
         for (status, response) in operation["responses"].as_object().unwrap() {
+            if status == "304" {
+                assert!(response["content"].is_null(), "{name}: a body that never comes");
+                continue;
+            }
             let content = response["content"].as_object().unwrap();
             assert!(!content.is_empty(), "{name} {status}");
             for content in content.values() {
@@ -116,7 +120,7 @@ fn every_example_fits_its_schema() {
             check(format!("{here} {media_type}"), content);
         }
         for (status, response) in operation["responses"].as_object().unwrap() {
-            for (media_type, content) in response["content"].as_object().unwrap() {
+            for (media_type, content) in response["content"].as_object().into_iter().flatten() {
                 check(format!("{here} {status} {media_type}"), content);
             }
         }

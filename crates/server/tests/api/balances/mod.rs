@@ -3,3 +3,4 @@
 mod csv;
 mod cuts;
 mod get;
+mod transfer;
