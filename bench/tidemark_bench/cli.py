@@ -4,22 +4,47 @@ import argparse
 import shlex
 import sys
 
-from . import bench, checks, idle, recovery, submit, tidemark
+from . import bench, checks, export, idle, recovery, submit, tidemark
+from .paths import RESULTS
 
-SCENARIOS = {"submit": submit, "checks": checks, "idle": idle, "recovery": recovery}
+SCENARIOS = {"submit": submit, "checks": checks, "export": export, "idle": idle, "recovery": recovery}
+ROUNDS = 3
+BATCHES = 40
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description="Measures Tidemark and writes bench/results.md.")
     parser.add_argument("what", nargs="+", choices=[*SCENARIOS, "all"], metavar="WHAT", help=" ".join([*SCENARIOS, "all"]))
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of submit and checks [3]")
-    parser.add_argument("--seconds", type=float, default=8, help="length of a round of submit [8]")
-    parser.add_argument("--warm-up", type=float, default=3, help="seconds of submit's warm-up [3]")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8], help="concurrent clients of submit [1 8]")
-    parser.add_argument("--batches", type=int, default=40, help="batches in a round of checks [40]")
-    parser.add_argument("--idle-seconds", type=float, default=30, help="length of a look at an idle server [30]")
-    parser.add_argument("--times", type=int, default=5, help="kills of recovery [5]")
+    parser.add_argument(
+        "--rounds", type=int, help=f"rounds of submit and checks [{ROUNDS}], and of export [{export.ROUNDS}]"
+    )
+    parser.add_argument(
+        "--batches", type=int, help=f"batches in a round of checks [{BATCHES}], and in an export [{export.BATCHES}]"
+    )
+    group = parser.add_argument_group("submit")
+    group.add_argument("--seconds", type=float, default=8, help="length of a round [8]")
+    group.add_argument("--warm-up", type=float, default=3, help="seconds of the warm-up [3]")
+    group.add_argument("--clients", type=int, nargs="+", default=[1, 8], help="concurrent clients [1 8]")
+    group = parser.add_argument_group(
+        "export", "Most of the time goes into filling the databases. A first try: --batches 4 --rounds 1."
+    )
+    group.add_argument("--rows", type=int, default=5_000, help="results in a batch, 5,000 at most [5000]")
+    group.add_argument("--grow", action="store_true", help="also how cost grows: rows, batches, clients, slow readers, pages")
+    group.add_argument("--ten-million", action="store_true", help="with --grow: also one export of ten million rows")
+    group = parser.add_argument_group("idle")
+    group.add_argument("--idle-seconds", type=float, default=30, help="length of a look at an idle server [30]")
+    group = parser.add_argument_group("recovery")
+    group.add_argument("--times", type=int, default=5, help="kills [5]")
     return parser.parse_args(arguments)
+
+
+def _with_defaults(options: argparse.Namespace, name: str) -> argparse.Namespace:
+    """What means another number to each scenario."""
+    is_export = name == "export"
+    own = argparse.Namespace(**vars(options))
+    own.rounds = options.rounds or (export.ROUNDS if is_export else ROUNDS)
+    own.batches = options.batches or (export.BATCHES if is_export else BATCHES)
+    return own
 
 
 def main(arguments: list[str]) -> int:
@@ -29,6 +54,6 @@ def main(arguments: list[str]) -> int:
     for name in names:
         with bench.run(shlex.join(["bench/run", *arguments])) as one:
             one.say(f"Scenario {name}")
-            SCENARIOS[name].run(one, options)
-    print("bench/results.md is written.", file=sys.stderr)
+            SCENARIOS[name].run(one, _with_defaults(options, name))
+    print(f"{RESULTS} is written.", file=sys.stderr)
     return 0

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .paths import CACHE, ROOT
+from .paths import CACHE, PROFILE, ROOT
 
 
 def _output(*command: str) -> str:
@@ -60,7 +60,7 @@ def describe() -> list[tuple[str, str]]:
         ("System", f"Linux {platform.release()}, {platform.machine()}"),
         ("Disk", f"{file_system(CACHE)}; 8 KiB written and synced in {median:.2f} ms (median), {worst:.2f} ms (p99)"),
         ("Load before", f"{load[0]:.2f} over 1 minute, {load[1]:.2f} over 5"),
-        ("Tidemark", f"commit {_output('git', 'rev-parse', '--short=12', 'HEAD')}{changed}, release build"),
+        ("Tidemark", f"commit {_output('git', 'rev-parse', '--short=12', 'HEAD')}{changed}, {PROFILE} build"),
         ("Rust", _output("rustc", "--version")),
         ("Python", platform.python_version()),
     ]

@@ -89,12 +89,16 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return f"postgres://tidemark:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def psql(self, sql: str, database: str = "postgres") -> str:
-        environment = {**os.environ, "PGPASSWORD": self.password}
-        command = [self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port)]
-        done = subprocess.run(
-            [*command, "-U", "tidemark", "-d", database, "-c", sql], env=environment, capture_output=True, text=True
-        )
+    def client(self, sql: str, database: str) -> tuple[list[str], dict[str, str]]:
+        """The command that runs statements, and its environment."""
+        command = [str(self.bin / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port)]
+        return [*command, "-U", "tidemark", "-d", database, "-c", sql], {**os.environ, "PGPASSWORD": self.password}
+
+    def psql(self, sql: str, database: str = "postgres", source: Path | None = None) -> str:
+        """What statements answer; `source` is what they copy in."""
+        command, environment = self.client(sql, database)
+        with (source or Path(os.devnull)).open("rb") as given:
+            done = subprocess.run(command, env=environment, stdin=given, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr}")
         return done.stdout.strip()

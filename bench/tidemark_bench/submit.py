@@ -46,7 +46,7 @@ def _start(bench: Bench) -> list[Contender]:
         for workers in (1, 2):
             variant = "sealed" if sealed else "plain"
             name = f"rival-{variant}-{workers}"
-            server = rival.Rival(bench, name, sealed=sealed, workers=workers, cert=cert)
+            server = rival.Submissions(bench, name, sealed=sealed, workers=workers, cert=cert)
             plural = "worker" if workers == 1 else "workers"
             contenders.append(Contender(f"FastAPI {variant}, {workers} {plural}", server, True))
     return contenders

@@ -1,4 +1,4 @@
-"""Starting Tidemark's server as an operator would, from the release build."""
+"""Starting Tidemark's server as an operator would."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from .bench import Bench
 from .client import Client
 from .load import Target
-from .paths import LOAD, ROOT, TIDEMARK
+from .paths import LOAD, PROFILE, ROOT, TIDEMARK
 from .processes import Started
 
 # Checks begin at once after a submission. Where submissions alone are measured, one check a second is made; where
@@ -18,9 +18,9 @@ FREE_CHECKS = "[checks]\nper_second = 1000000\nburst = 100000\n"
 
 
 def build() -> None:
-    """The release build of the server and of the load generator; nothing where they are current."""
+    """Builds the server and the tools; nothing where they are current."""
     # CARGO_PROFILE_RELEASE_… of the environment hold, for profiling.
-    command = ["cargo", "build", "--release", "--locked", "-p", "tidemark", "-p", "tidemark-bench"]
+    command = ["cargo", "build", "--profile", PROFILE, "--locked", "-p", "tidemark", "-p", "tidemark-bench"]
     subprocess.run(command, cwd=ROOT, check=True)
     for program in (TIDEMARK, LOAD):
         if not program.exists():
@@ -43,6 +43,7 @@ class Tidemark:
         database: str | None = None,
         master_key: Path | None = None,
         checks: str = "",
+        metrics: bool = False,
     ):
         self.bench = bench
         self.name = name
@@ -56,6 +57,7 @@ class Tidemark:
         self.limit_checks(checks)
         self.server: Started | None = None
         self.key = ""
+        self.metrics = metrics
         bench.stack.callback(self.stop)
         self.start()
 
@@ -69,8 +71,12 @@ class Tidemark:
         command = [str(TIDEMARK), "serve", "--listen", "127.0.0.1:0", *self.arguments]
         # One key makes every request of a benchmark.
         command += ["--requests-per-second", "0", "--config", str(self.config)]
+        if self.metrics:
+            command += ["--metrics-listen", "127.0.0.1:0"]
         self.server = Started(command, log, env=environment())
         self.url = self.server.wait_for("listening on https://").rpartition(" ")[2]
+        if self.metrics:
+            self.metrics_url = self.server.wait_for("metrics on http://").rpartition(" ")[2]
 
     def add_requester(self) -> None:
         """An organisation and a key for it."""
@@ -91,6 +97,12 @@ class Tidemark:
         return self.server.pid
 
     @property
+    def database_url(self) -> str:
+        if "--database-url" in self.arguments:
+            return self.arguments[self.arguments.index("--database-url") + 1]
+        return f"sqlite://{self.folder / 'tidemark.db'}"
+
+    @property
     def ca(self) -> Path:
         return self.folder / "tls" / "cert.pem"
 
@@ -109,22 +121,21 @@ class Tidemark:
             self.server.stop()
 
 
-def on_sqlite(bench: Bench, name: str, *, checks: str = "") -> Tidemark:
-    server = Tidemark(bench, name, checks=checks)
+def on_sqlite(bench: Bench, name: str, *, checks: str = "", metrics: bool = False) -> Tidemark:
+    server = Tidemark(bench, name, checks=checks, metrics=metrics)
     server.add_requester()
     return server
 
 
-def on_postgres(bench: Bench, name: str, *, checks: str = "") -> Tidemark:
+def on_postgres(bench: Bench, name: str, *, checks: str = "", metrics: bool = False) -> Tidemark:
     database = bench.postgres.create(name.replace("-", "_"))
-    server = Tidemark(bench, name, database=database, checks=checks)
+    server = Tidemark(bench, name, database=database, checks=checks, metrics=metrics)
     server.add_requester()
     return server
 
 
 def second_node(bench: Bench, name: str, first: Tidemark) -> Tidemark:
     """Another server on the first one's PostgreSQL database, with a data folder of its own."""
-    database = first.arguments[first.arguments.index("--database-url") + 1]
-    node = Tidemark(bench, name, database=database, master_key=first.folder / "master.key")
+    node = Tidemark(bench, name, database=first.database_url, master_key=first.folder / "master.key")
     node.key = first.key
     return node

@@ -1,90 +1,57 @@
-//! The load generator of the benchmarks: submits batches over keep-alive HTTPS connections and prints one
-//! line of JSON with what came of it.
+//! The tools of the benchmarks, apart from the orchestrator: what loads a server, what fills a database, and what a
+//! server is held against. Each prints one line of JSON with what came of it.
 //!
-//! It must cost next to nothing beside the server under test, since both share the machine: requests are
-//! rendered before the clock starts, a new one differs from the last by a few patched bytes a row, and
-//! everything runs on one thread.
+//! What runs beside a server under test must cost next to nothing, since both share the machine.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "measures real time; no part of the product"
 )]
 
-mod body;
-mod connection;
-mod measure;
+mod fill;
+mod get;
+mod https;
+mod limit;
+mod page;
+mod submit;
+mod tls;
 
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use clap::{Args, Parser};
+use clap::Parser;
+use mimalloc::MiMalloc;
+use serde::Serialize;
 
-use crate::measure::Plan;
+/// The server's allocator: `limit` must not differ from it there.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Parser)]
-#[command(about = "Loads a server and prints one line of JSON")]
+#[command(about = "Loads a server, or fills its database, and prints one line of JSON")]
 enum Command {
     /// Submit batches, for a time or up to a number
-    Submit(SubmitArgs),
-}
-
-#[derive(Args)]
-struct SubmitArgs {
-    /// Where the server is: https://127.0.0.1:PORT
-    #[arg(long)]
-    url: String,
-    /// The certificate to trust, PEM
-    #[arg(long)]
-    ca: PathBuf,
-    /// The API key
-    #[arg(long)]
-    key: String,
-    /// Connections, each with one request under way
-    #[arg(long, default_value_t = 1)]
-    clients: usize,
-    /// Begin no request after this many seconds
-    #[arg(long, default_value_t = 3600.0)]
-    seconds: f64,
-    /// Begin no request after this many
-    #[arg(long, default_value_t = usize::MAX)]
-    count: usize,
-    /// Authorizers in a batch
-    #[arg(long, default_value_t = 1000)]
-    rows: usize,
-    /// The account number of every authorizer, which tells the sandbox bank what to answer
-    #[arg(long, default_value = "BAL12.34")]
-    account: String,
-    /// Makes the ids of this run unlike those of any other: up to 8 hexadecimal digits
-    #[arg(long)]
-    nonce: String,
-    /// Print the ids of the batches too
-    #[arg(long)]
-    ids: bool,
+    Submit(submit::SubmitArgs),
+    /// Fill a database with batches and results, the same ones for the same seed
+    Fill(fill::FillArgs),
+    /// Download bodies and count them
+    Get(get::GetArgs),
+    /// Time the first and the last page of a batch's results
+    Page(page::PageArgs),
+    /// Serve one file from memory over HTTPS, until it is stopped: the limit of what a server can do
+    Static(limit::StaticArgs),
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command::Submit(args) = Command::parse();
-    let nonce = u32::from_str_radix(&args.nonce, 16).context("--nonce must be hexadecimal")?;
-    let Some(address) = args.url.strip_prefix("https://") else {
-        bail!("--url must begin with https://");
-    };
-    let plan = Plan {
-        address: address.to_owned(),
-        tls: connection::client_config(&args.ca)?,
-        key: args.key,
-        clients: args.clients,
-        time: Duration::from_secs_f64(args.seconds),
-        count: args.count,
-        rows: args.rows,
-        account: args.account,
-        nonce,
-    };
-    let report = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(measure::submit(plan, args.ids))?;
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    match Command::parse() {
+        Command::Submit(args) => submit::run(args),
+        Command::Fill(args) => fill::run(args),
+        Command::Get(args) => get::run(args),
+        Command::Page(args) => page::run(args),
+        Command::Static(args) => limit::run(args),
+    }
+}
+
+fn print_json(report: &impl Serialize) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(report)?)?;
     Ok(())
 }

@@ -10,25 +10,25 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::task::LocalSet;
 
-use crate::body::Request;
-use crate::connection::{Answer, Connection};
+use super::body::Request;
+use super::connection::{Answer, Connection};
 
 /// What to do.
-pub(crate) struct Plan {
-    pub(crate) address: String,
-    pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) key: String,
-    pub(crate) clients: usize,
-    pub(crate) time: Duration,
-    pub(crate) count: usize,
-    pub(crate) rows: usize,
-    pub(crate) account: String,
-    pub(crate) nonce: u32,
+pub(super) struct Plan {
+    pub(super) address: String,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) key: String,
+    pub(super) clients: usize,
+    pub(super) time: Duration,
+    pub(super) count: usize,
+    pub(super) rows: usize,
+    pub(super) account: String,
+    pub(super) nonce: u32,
 }
 
 /// What came of it.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub(super) struct Report {
     /// Batches taken in, each answered with 201 as new and without a failed row.
     requests: usize,
     errors: usize,
@@ -61,7 +61,7 @@ impl Seen {
 }
 
 /// Submits batches until the plan's time or count is over.
-pub(crate) async fn submit(plan: Plan, with_ids: bool) -> anyhow::Result<Report> {
+pub(super) async fn submit(plan: Plan, with_ids: bool) -> anyhow::Result<Report> {
     let mut ready = Vec::with_capacity(plan.clients);
     for _ in 0..plan.clients {
         let request = Request::render(&plan.address, &plan.key, plan.rows, &plan.account);

@@ -31,14 +31,14 @@ const CITIES: [(&str, &str, &str); 4] = [
 const ROUTING: [&str; 4] = ["021000089", "026009593", "121000248", "124003116"];
 
 /// A whole HTTP request. Its length never changes, so a fresh one costs a copy of a few bytes a row.
-pub(crate) struct Request {
+pub(super) struct Request {
     bytes: Vec<u8>,
     /// Where the ids' fresh parts are.
     places: Vec<usize>,
 }
 
 impl Request {
-    pub(crate) fn render(host: &str, key: &str, rows: usize, account: &str) -> Self {
+    pub(super) fn render(host: &str, key: &str, rows: usize, account: &str) -> Self {
         let mut body = String::from("{\"authorizers\":[");
         let mut places = Vec::with_capacity(rows);
         for row in 0..rows {
@@ -64,7 +64,7 @@ impl Request {
     }
 
     /// The request with ids that no other call with another `nonce` and `number` gives.
-    pub(crate) fn fresh(&mut self, nonce: u32, number: u32) -> &[u8] {
+    pub(super) fn fresh(&mut self, nonce: u32, number: u32) -> &[u8] {
         let text = format!("{nonce:08x}{number:08x}");
         for place in &self.places {
             self.bytes[*place..*place + FRESH].copy_from_slice(text.as_bytes());

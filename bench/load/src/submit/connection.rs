@@ -1,47 +1,30 @@
 //! One keep-alive HTTPS connection, with as little HTTP/1.1 as the servers under test need.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A TLS client that trusts the certificates of one file.
-pub(crate) fn client_config(ca: &Path) -> anyhow::Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    for cert in CertificateDer::pem_file_iter(ca).with_context(|| format!("cannot read {}", ca.display()))? {
-        roots.add(cert?)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-pub(crate) struct Connection {
+pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     /// What was received; used again for every answer.
     buffer: Vec<u8>,
 }
 
 /// An answer: its status, its head in lower case, and its body.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &str, tls: Arc<ClientConfig>) -> anyhow::Result<Self> {
+    pub(super) async fn open(address: &str, tls: Arc<ClientConfig>) -> anyhow::Result<Self> {
         let tcp = TcpStream::connect(address)
             .await
             .with_context(|| format!("cannot connect to {address}"))?;
@@ -56,7 +39,7 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer whole.
-    pub(crate) async fn call(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+    pub(super) async fn call(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
         self.stream.write_all(request).await?;
         self.stream.flush().await?;
         self.buffer.clear();
