@@ -5,10 +5,17 @@
 //! and browsers drop the rest, without a word. So the pieces are of one deflate stream, each ended at a whole byte
 //! (RFC 1951, section 3.2.4), under one header and one checksum (RFC 1952).
 
-use flate2::{Compress, Compression, FlushCompress, Status};
+use std::cell::RefCell;
 
-/// Higher levels of either take several times as long for a few parts in a hundred.
-const ZSTD_LEVEL: i32 = 1;
+use flate2::{Compress, Compression, FlushCompress, Status};
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{CParameter, Strategy};
+
+/// Level 5 with the strategy of level 8 and no short matches: few and long matches, which are read a quarter quicker than
+/// level 1's, in a fifth of the time of a level that does as well.
+const ZSTD_LEVEL: i32 = 5;
+const ZSTD_STRATEGY: Strategy = Strategy::ZSTD_lazy2;
+const ZSTD_MIN_MATCH: u32 = 6;
 const DEFLATE_LEVEL: u32 = 4;
 
 /// What a client accepts its file in.
@@ -88,14 +95,31 @@ impl Checksum {
 
 /// A zstd frame that tells its content's length.
 pub(crate) fn framed(bytes: &[u8]) -> Vec<u8> {
+    let compress = || {
+        let mut compressor = Compressor::new(ZSTD_LEVEL)?;
+        compressor.set_parameter(CParameter::Strategy(ZSTD_STRATEGY))?;
+        compressor.set_parameter(CParameter::MinMatch(ZSTD_MIN_MATCH))?;
+        compressor.compress(bytes)
+    };
     // Fails only where memory is out.
     #[expect(clippy::expect_used)]
-    zstd::bulk::compress(bytes, ZSTD_LEVEL).expect("zstd could not compress")
+    compress().expect("zstd could not compress")
+}
+
+thread_local! {
+    /// What decompresses on this thread; making it takes as long as some thousand rows.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// The bytes in a zstd frame, `most` or fewer.
 pub(crate) fn unframed(frame: &[u8], most: usize) -> Option<Vec<u8>> {
-    zstd::bulk::decompress(frame, most).ok()
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            None => kept.insert(Decompressor::new().ok()?),
+        };
+        decompressor.decompress(frame, most).ok()
+    })
 }
 
 /// A piece of a deflate stream that refers to nothing before it.

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may lie idle before it is asked whether it still lives.
 const ASK_AFTER_IDLE: Duration = Duration::from_secs(2);
 const READERS: u32 = 8;
+/// Rows that a connection's thread makes before it waits for whoever reads them. Each wait is a change of threads, which
+/// takes as long as a dozen rows.
+const ROWS_AHEAD: usize = 1_024;
 /// How long a connection that is not needed is kept. Each holds caches of pages or statements.
 const KEPT_IDLE: Duration = Duration::from_secs(10);
 /// PostgreSQL connections of a process, unless it is told otherwise.
@@ -174,6 +177,7 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         .create_if_missing(false)
         .busy_timeout(PATIENCE)
         .statement_cache_capacity(256)
+        .row_buffer_size(ROWS_AHEAD)
         .foreign_keys(true);
     let mut writing = options
         .clone()

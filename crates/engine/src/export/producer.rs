@@ -18,10 +18,10 @@ use crate::engine::Engine;
 use crate::metrics::ExportEnd;
 use crate::stop::{Phase, Stop};
 
-/// Bytes of a chunk, at most.
-const CHUNK: usize = 64 << 10;
-/// Chunks that wait for a slow client.
-const CHUNKS_AHEAD: usize = 2;
+/// Smaller pieces go together with what follows them.
+const SMALL: usize = 64 << 10;
+/// Pieces that wait for a slow client.
+const PIECES_AHEAD: usize = 1;
 /// Steps under way or waiting for a slow client.
 const STEPS_AHEAD: usize = 2;
 /// How often a running export asks whether its key is still good.
@@ -30,7 +30,7 @@ const KEY_CHECK: Duration = Duration::from_secs(1);
 impl Engine {
     /// Begins to produce an export's bytes.
     pub fn stream_export(self: &Arc<Self>, export: Export, mut stop: Stop) -> ExportStream {
-        let (sender, pieces) = mpsc::channel(CHUNKS_AHEAD);
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         let stream = ExportStream::new(pieces, export.row_count);
         let engine = self.clone();
         tokio::spawn(async move {
@@ -137,17 +137,13 @@ impl Producer {
     }
 
     /// Hands bytes on, small ones together with what follows them.
-    async fn put(&mut self, mut bytes: Bytes, rows: u64) -> Result<(), Stopped> {
-        if self.open.len() + bytes.len() < CHUNK {
+    async fn put(&mut self, bytes: Bytes, rows: u64) -> Result<(), Stopped> {
+        if self.open.len() + bytes.len() < SMALL {
             self.open.extend_from_slice(&bytes);
             self.open_rows += rows;
             return Ok(());
         }
         self.flush().await?;
-        while bytes.len() > CHUNK {
-            let chunk = bytes.split_to(CHUNK);
-            self.hand_over(chunk, 0).await?;
-        }
         self.hand_over(bytes, rows).await
     }
 

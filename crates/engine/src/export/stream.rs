@@ -24,9 +24,14 @@ pub(super) enum Piece {
     Unheard,
 }
 
+/// Bytes of a chunk, at most.
+const CHUNK: usize = 64 << 10;
+
 /// The bytes of an export as they become ready.
 pub struct ExportStream {
     pieces: mpsc::Receiver<Piece>,
+    /// What is left of a piece. It came in one, since every piece wakes whoever sends it.
+    open: Bytes,
     rows_left: u64,
     /// How it ended. Whoever asks on is told the same again: nothing makes a broken stream whole.
     end: Option<Result<(), Broken>>,
@@ -36,6 +41,7 @@ impl ExportStream {
     pub(super) const fn new(pieces: mpsc::Receiver<Piece>, rows: u64) -> Self {
         Self {
             pieces,
+            open: Bytes::new(),
             rows_left: rows,
             end: None,
         }
@@ -46,11 +52,15 @@ impl ExportStream {
         if let Some(end) = self.end {
             return Poll::Ready(end.err().map(Err));
         }
+        if !self.open.is_empty() {
+            return Poll::Ready(Some(Ok(self.chunk())));
+        }
         let piece = ready!(Pin::new(&mut self.pieces).poll_recv(cx));
         Poll::Ready(match piece {
             Some(Piece::Chunk { bytes, rows }) if rows <= self.rows_left => {
                 self.rows_left -= rows;
-                Some(Ok(bytes))
+                self.open = bytes;
+                Some(Ok(self.chunk()))
             }
             Some(Piece::End) if self.rows_left == 0 => {
                 self.end = Some(Ok(()));
@@ -68,5 +78,9 @@ impl ExportStream {
                 Some(Err(Broken))
             }
         })
+    }
+
+    fn chunk(&mut self) -> Bytes {
+        self.open.split_to(self.open.len().min(CHUNK))
     }
 }
