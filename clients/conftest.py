@@ -11,6 +11,10 @@ from running import Server, use_environment
 use_environment()
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every-cut", action="store_true", help="test_cuts.py: cuts at every row, not only at some")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     for program in ("curl", "node"):

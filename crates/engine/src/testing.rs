@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -70,6 +71,8 @@ pub async fn settle(engine: &Engine, called: Called) -> Result<(usize, usize)> {
 /// What befalls an export once so many bytes of it were handed over.
 pub struct Mishap {
     pub after: u64,
+    /// How long it keeps the client waiting first: what was handed over at once before a failure is often lost with it.
+    pub pause: Duration,
     pub what: What,
 }
 
@@ -92,4 +95,9 @@ pub(crate) type Mishaps = Mutex<VecDeque<Mishap>>;
 pub fn befall_export(engine: &Engine, mishap: Mishap) {
     let mut mishaps = engine.mishaps.lock().unwrap_or_else(PoisonError::into_inner);
     mishaps.push_back(mishap);
+}
+
+/// Takes back what was in store for exports that did not begin yet.
+pub fn spare_exports(engine: &Engine) {
+    engine.mishaps.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }

@@ -3,11 +3,15 @@
 //! Says on stdout, one JSON object a line, where it is and how to get in; then takes orders on stdin, one a line, and
 //! answers each with a line:
 //!
-//! - `fail BYTES`, `panic BYTES`, `unheard BYTES`: what befalls the next export after so many bytes of its body.
+//! - `fail BYTES`, `panic BYTES`, `unheard BYTES`: what befalls the next export after so many bytes of its body. Orders
+//!   for several exports are given one after another; each export takes the oldest that is left.
+//! - `fail BYTES MILLISECONDS` and so on: after so many bytes, and so long after them.
+//! - `spare`: takes back what no export has met yet.
 //! - `wait BYTES`: the next export waits there. `reached` is a line of its own, once it does.
-//! - `close`, `revoke`, `go`: closes the database, or revokes the key, and lets the export go on.
+//! - `close`, `revoke`, `go`: closes the database, or revokes the key, and lets all go on that were told to wait.
 //!
-//! SIGTERM ends it as it ends a server, with a short drain. Its database is in the folder that its argument names.
+//! SIGTERM ends it as it ends a server, with a short drain. Its database is in the folder that its argument names, and
+//! the next start finds it there. Every start makes a key.
 #![allow(clippy::print_stdout, reason = "its lines are what it is for")]
 
 use std::path::PathBuf;
@@ -19,17 +23,31 @@ use serde_json::json;
 use tidemark::config::Options;
 use tidemark::wire::{self, Running};
 use tidemark_domain::id::ApiKeyId;
-use tidemark_engine::testing::{Mishap, What, befall_export};
+use tidemark_engine::AdminError;
+use tidemark_engine::testing::{Mishap, What, befall_export, spare_exports};
+use tidemark_store::Error;
 use tokio::sync::{Notify, mpsc};
+
+/// A running export asks for its key, and so for the database, once a second; this is a little longer.
+const KEY_CHECK: Duration = Duration::from_millis(1_050);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     tidemark::logging::start(false);
     let folder: PathBuf = std::env::args_os().nth(1).context("which folder?")?.into();
     let signalled = wire::signalled();
-    let running = wire::start(Options::in_folder(folder)).await?;
+    let options = Options {
+        // A test asks as quickly as it can.
+        requests: None,
+        ..Options::in_folder(folder)
+    };
+    let running = wire::start(options).await?;
     let engine = running.engine();
-    engine.add_requester("Lender").await?;
+    match engine.add_requester("Lender").await {
+        // An earlier start added it.
+        Ok(_) | Err(AdminError::Store(Error::NameTaken)) => {}
+        Err(error) => return Err(error.into()),
+    }
     let (key, secret) = engine.create_key("Lender", "test", None).await?;
     say(&json!({"url": running.url(), "ca": running.ca_file(), "key": secret.expose()}).to_string());
     tokio::select! {
@@ -52,49 +70,56 @@ async fn take_orders(running: &Running, key: ApiKeyId) -> anyhow::Result<()> {
             let _ = sender.send(line);
         }
     });
-    let go_on = Arc::new(Notify::new());
+    // One for each export that was told to wait.
+    let mut waiting: Vec<Arc<Notify>> = Vec::new();
     while let Some(line) = lines.recv().await {
-        let (order, bytes) = line.split_once(' ').unwrap_or((&line, ""));
+        let (order, place) = line.split_once(' ').unwrap_or((&line, ""));
         match order {
-            "fail" => befall(running, bytes, What::Fails)?,
-            "panic" => befall(running, bytes, What::Panics)?,
-            "unheard" => befall(running, bytes, What::FailsUnheard)?,
-            "wait" => {
-                let reached = Arc::new(Notify::new());
-                befall(
-                    running,
-                    bytes,
-                    What::Waits {
-                        reached: reached.clone(),
-                        go_on: go_on.clone(),
-                    },
-                )?;
-                tokio::spawn(async move {
-                    reached.notified().await;
-                    say("reached");
-                });
-            }
+            "fail" => befall(running, place, What::Fails)?,
+            "panic" => befall(running, place, What::Panics)?,
+            "unheard" => befall(running, place, What::FailsUnheard)?,
+            "spare" => spare_exports(running.engine()),
+            "wait" => waiting.push(wait(running, place)?),
             "close" => {
                 running.engine().store().close().await;
-                go_on.notify_one();
+                tokio::time::sleep(KEY_CHECK).await;
             }
             "revoke" => {
                 running.engine().revoke_key(key).await?;
-                // A running export asks for its key once a second.
-                tokio::time::sleep(Duration::from_millis(1_050)).await;
-                go_on.notify_one();
+                tokio::time::sleep(KEY_CHECK).await;
             }
-            "go" => go_on.notify_one(),
+            "go" => {}
             _ => bail!("no such order: {line}"),
+        }
+        if matches!(order, "close" | "revoke" | "go") {
+            // A permit that comes before its export waits is kept for it.
+            waiting.drain(..).for_each(|go_on| go_on.notify_one());
         }
         say("done");
     }
     Ok(())
 }
 
-fn befall(running: &Running, bytes: &str, what: What) -> anyhow::Result<()> {
+/// Lets the next export wait; what it waits for.
+fn wait(running: &Running, place: &str) -> anyhow::Result<Arc<Notify>> {
+    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let what = What::Waits {
+        reached: reached.clone(),
+        go_on: go_on.clone(),
+    };
+    befall(running, place, what)?;
+    tokio::spawn(async move {
+        reached.notified().await;
+        say("reached");
+    });
+    Ok(go_on)
+}
+
+fn befall(running: &Running, place: &str, what: What) -> anyhow::Result<()> {
+    let (bytes, pause) = place.split_once(' ').unwrap_or((place, "0"));
     let mishap = Mishap {
         after: bytes.parse().context("after how many bytes?")?,
+        pause: Duration::from_millis(pause.parse().context("after how many milliseconds?")?),
         what,
     };
     befall_export(running.engine(), mishap);

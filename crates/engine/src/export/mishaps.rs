@@ -1,8 +1,9 @@
 //! Breaks an export after exactly so many bytes, for tests. Nothing of it is in a release.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use tidemark_domain::clock::Clock;
 
 use super::producer::{Producer, Stopped};
 use super::stream::Piece;
@@ -13,6 +14,7 @@ use crate::testing::{Mishap, What};
 pub(super) struct Ahead {
     mishap: Option<Mishap>,
     sent: u64,
+    clock: Arc<dyn Clock>,
 }
 
 impl Ahead {
@@ -21,6 +23,7 @@ impl Ahead {
         Self {
             mishap: mishaps.pop_front(),
             sent: 0,
+            clock: engine.clock().clone(),
         }
     }
 }
@@ -43,15 +46,21 @@ impl Producer {
                 .await
                 .map_err(|_| Stopped::NobodyListens)?;
         }
-        match self.mishap.mishap.take().map(|mishap| mishap.what) {
-            None => {}
-            Some(What::Fails) => return Err(Stopped::Failed("a test wants it so".to_owned())),
-            Some(What::Panics) => panic!("a test wants it so"),
-            Some(What::Waits { reached, go_on }) => {
+        let Some(Mishap { pause, what, .. }) = self.mishap.mishap.take() else {
+            return Ok(bytes);
+        };
+        if !pause.is_zero() {
+            let clock = &self.mishap.clock;
+            clock.sleep_until(clock.now().after(pause)).await;
+        }
+        match what {
+            What::Fails => return Err(Stopped::Failed("a test wants it so".to_owned())),
+            What::Panics => panic!("a test wants it so"),
+            What::Waits { reached, go_on } => {
                 reached.notify_one();
                 go_on.notified().await;
             }
-            Some(What::FailsUnheard) => {
+            What::FailsUnheard => {
                 let _ = self.sender.send(Piece::Unheard).await;
                 return Err(Stopped::Failed("a test wants it so".to_owned()));
             }
