@@ -17,6 +17,9 @@ type Labels = [(&'static str, &'static str); 1];
 /// Upper ends of a call's duration, in seconds; the last lies behind every deadline.
 const CALL_SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
+/// Upper ends of the time that a segment takes, in seconds.
+const SEAL_SECONDS: [f64; 7] = [0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
+
 /// The engine's counters, and the registry that writes them down.
 pub struct Metrics {
     registry: Registry,
@@ -29,7 +32,7 @@ pub struct Metrics {
     pub(crate) overtaken_claims: Counter,
     pub(crate) failed_settles: Counter,
     pub(crate) completed_batches: Counter,
-    pub(crate) sealed_batches: Counter,
+    pub(crate) seal_seconds: Histogram,
     pub(crate) damaged_segments: Counter,
     pub(crate) exports_running: Gauge,
     exports: Family<Labels, Counter>,
@@ -59,7 +62,7 @@ impl Metrics {
             overtaken_claims: Counter::default(),
             failed_settles: Counter::default(),
             completed_batches: Counter::default(),
-            sealed_batches: Counter::default(),
+            seal_seconds: Histogram::new(SEAL_SECONDS),
             damaged_segments: Counter::default(),
             exports_running: Gauge::default(),
             exports: Family::default(),
@@ -93,8 +96,9 @@ impl Metrics {
         registry.register("failed_settles", failed, self.failed_settles.clone());
         let completed = "Batches that got their last result here";
         registry.register("completed_batches", completed, self.completed_batches.clone());
-        let sealed = "Segments made of finished batches";
-        registry.register("sealed_batches", sealed, self.sealed_batches.clone());
+        let sealed =
+            "How long it took to make a finished batch's segment, from reading its rows to the commit";
+        registry.register("seal_seconds", sealed, self.seal_seconds.clone());
         let damaged = "Parts of segments that were missing or damaged when an export wanted them; it read the rows instead";
         registry.register("damaged_segments", damaged, self.damaged_segments.clone());
         let running = "Exports under way";

@@ -48,7 +48,7 @@ impl Engine {
     }
 
     /// Whether there may be more to do.
-    async fn seal_some(&self, is_searched: &mut bool) -> Result<bool> {
+    async fn seal_some(self: &Arc<Self>, is_searched: &mut bool) -> Result<bool> {
         if !*is_searched {
             self.reseal_outdated().await?;
             *is_searched = true;
@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// Makes the segments of a few batches that are due; returns how many batches that were.
-    pub async fn seal_due(&self) -> Result<usize> {
+    pub async fn seal_due(self: &Arc<Self>) -> Result<usize> {
         let now = self.now();
         let until = self.lease_end();
         let claimed = self
@@ -97,7 +97,13 @@ impl Engine {
         Ok(claimed.len())
     }
 
-    async fn seal(&self, requester_id: RequesterId, batch_id: BatchId, until: Timestamp) -> Result<()> {
+    async fn seal(
+        self: &Arc<Self>,
+        requester_id: RequesterId,
+        batch_id: BatchId,
+        until: Timestamp,
+    ) -> Result<()> {
+        let began = self.now();
         let gone = || Error::Corrupt {
             table: "batches",
             column: "batch_id",
@@ -108,12 +114,15 @@ impl Engine {
         let rows = self.store.export_rows(requester_id, batch.clone()).await?;
         let own = self.store.export_keys(requester_id, vec![batch.clone()]).await?;
         let columns: Vec<String> = own.into_iter().flatten().collect();
+        let parts = self
+            .compute(|| lines(&self.directory, &batch, &rows, &columns))
+            .await;
+        drop(rows);
+        let segment = self.segment(parts, columns).await?;
         let keys = self.store.requester_keys(requester_id).await?;
-        let make = || {
-            let segment = segment(lines(&self.directory, &batch, &rows, &columns), columns);
-            SealedSegment::seal(&keys, (requester_id, batch_id), segment)
-        };
-        let segment = self.compute(make).await?;
+        let segment = self
+            .compute(|| SealedSegment::seal(&keys, (requester_id, batch_id), segment))
+            .await?;
         let stored = self
             .store
             .write("store_segment", move |tx| {
@@ -121,9 +130,32 @@ impl Engine {
             })
             .await?;
         if stored {
-            self.metrics.sealed_batches.inc();
+            let took = self.now().since(began);
+            self.metrics.seal_seconds.observe(took.as_secs_f64());
         }
         Ok(())
+    }
+
+    /// Puts a segment together from its lines, which are compressed on all cores.
+    async fn segment(self: &Arc<Self>, parts: Vec<Part>, keys: Vec<String>) -> Result<NewSegment> {
+        let compressing: Vec<_> = parts
+            .into_iter()
+            .map(|part| {
+                let engine = self.clone();
+                tokio::spawn(async move { engine.compute(|| compressed(&part)).await })
+            })
+            .collect();
+        let (mut listed, mut forms) = (Vec::new(), Vec::new());
+        for part in compressing {
+            // It never panics, and nobody aborts it.
+            let (part, bytes) = part.await.map_err(|_| Error::Abandoned)?;
+            listed.push(part);
+            forms.push(bytes);
+        }
+        Ok(NewSegment {
+            head: SegmentHead { keys, parts: listed },
+            forms,
+        })
     }
 
     async fn put_off_seal(&self, batch_id: BatchId, until: Timestamp) -> Result<()> {
@@ -152,26 +184,20 @@ impl Engine {
     }
 }
 
-fn segment(parts: Vec<Part>, keys: Vec<String>) -> NewSegment {
-    let (mut listed, mut forms) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
-    for part in parts {
-        let text = part.text.as_bytes();
-        let (zstd, deflate, layout) = (framed(text), deflated(text), framed(&part.layout.encode()));
-        let Sum { crc32, len } = Sum::of(text);
-        // Compressed, a part is about as long as before at most.
-        let short = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        listed.push(SegmentPart {
-            rows: part.rows,
-            len,
-            crc32,
-            guards: part.layout.guards(),
-            zstd_len: short(&zstd),
-            deflate_len: short(&deflate),
-        });
-        forms.push([zstd, deflate, layout]);
-    }
-    NewSegment {
-        head: SegmentHead { keys, parts: listed },
-        forms,
-    }
+/// A part in every form, and what the head says of it.
+fn compressed(part: &Part) -> (SegmentPart, [Vec<u8>; 3]) {
+    let text = part.text.as_bytes();
+    let (zstd, deflate, layout) = (framed(text), deflated(text), framed(&part.layout.encode()));
+    let Sum { crc32, len } = Sum::of(text);
+    // Compressed, a part is about as long as before at most.
+    let short = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let listed = SegmentPart {
+        rows: part.rows,
+        len,
+        crc32,
+        guards: part.layout.guards(),
+        zstd_len: short(&zstd),
+        deflate_len: short(&deflate),
+    };
+    (listed, [zstd, deflate, layout])
 }

@@ -99,5 +99,9 @@ pub fn befall_export(engine: &Engine, mishap: Mishap) {
 
 /// Takes back what was in store for exports that did not begin yet.
 pub fn spare_exports(engine: &Engine) {
-    engine.mishaps.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    engine
+        .mishaps
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clear();
 }

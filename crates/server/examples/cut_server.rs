@@ -13,6 +13,7 @@
 //! SIGTERM ends it as it ends a server, with a short drain. Its database is in the folder that its argument names, and
 //! the next start finds it there. Every start makes a key.
 #![allow(clippy::print_stdout, reason = "its lines are what it is for")]
+#![expect(clippy::disallowed_methods, reason = "a program of its own, in real time")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

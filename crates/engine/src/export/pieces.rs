@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::lines::lines;
 
 /// Bytes of lines that one step takes from segments, about.
-const STEP: u64 = 2 << 20;
+const STEP: u64 = 1 << 20;
 /// Parts of one step, so that its query stays one of a few texts.
 const STEP_PARTS: usize = 512;
 

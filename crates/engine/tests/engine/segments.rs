@@ -35,7 +35,7 @@ async fn counts(plain: &mut Plain) -> (i64, i64) {
     (segments, due)
 }
 
-async fn seal_all(engine: &Engine) {
+async fn seal_all(engine: &Arc<Engine>) {
     while engine.seal_due().await.unwrap() > 0 {}
 }
 
