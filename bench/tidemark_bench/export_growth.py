@@ -48,11 +48,11 @@ class Growth:
         self.bench, self.server, self.rounds = bench, server, rounds
         self.idle_kib = anonymous_kib(server.pid)
 
-    def _peak(self, download: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], float]:
+    def _peak(self, download: Callable[[], dict[str, Any]], idle_kib: int | None = None) -> tuple[dict[str, Any], float]:
         pids = [self.server.pid]
         with Peak(lambda: pids) as peak:
             got = download()
-        return got, peak.above(self.idle_kib)
+        return got, peak.above(self.idle_kib if idle_kib is None else idle_kib)
 
     def row(self, what: str, ids: list[str], coding: str) -> list[str]:
         """One line of a table: medians of the rounds."""
@@ -88,10 +88,10 @@ class Growth:
         rest()
         idle = anonymous_kib(self.server.pid)
         flags = {"slow": str(SLOW_RATE), "seconds": str(SLOW_SECONDS)}
-        got, peak = self._peak(lambda: ask(self.bench, self.server.target(), ids, coding, **flags))
+        got, peak = self._peak(lambda: ask(self.bench, self.server.target(), ids, coding, **flags), idle)
         if got["requests"][0]["whole"]:
             raise RuntimeError("the slow client got everything: it was not slow")
-        return [coding, report.number(idle / 1024), report.number(peak - (idle - self.idle_kib) / 1024)]
+        return [coding, report.number(idle / 1024), report.number(peak)]
 
 
 def _pages(databases: list[Any]) -> list[list[str]]:

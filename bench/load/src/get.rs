@@ -145,29 +145,33 @@ fn download(plan: &Plan, clients: usize) -> anyhow::Result<Report> {
 
 impl Plan {
     fn client(&self, client: usize) -> anyhow::Result<Vec<Download>> {
-        let pace = Pace {
-            bytes_per_second: self.slow,
-            until: self.slow.and(self.time).map(|time| Instant::now() + time),
-        };
-        let opened = Connection::open(&self.address, self.tls.clone(), &self.key, self.headers, pace);
+        let opened = Connection::open(&self.address, self.tls.clone(), &self.key, self.headers);
         // Also where it failed, or the others would wait for good.
         self.start.wait();
         let mut connection = opened?;
         let (begun, mut done) = (Instant::now(), Vec::new());
+        connection.set_pace(Pace {
+            bytes_per_second: self.slow,
+            until: self.slow.and(self.time).map(|time| begun + time),
+        });
         while done.len() < self.rounds && self.time.is_none_or(|time| begun.elapsed() < time) {
             let sink = match &self.save {
                 Some(path) if client == 0 && done.is_empty() => Sink::Save(path),
                 _ => Sink::Count,
             };
             let got = self.ask(&mut connection, &sink)?;
+            let whole = got.whole;
             done.push(Download {
                 client,
                 first_byte: got.first_byte.as_secs_f64(),
                 seconds: got.total.as_secs_f64(),
                 bytes: got.bytes,
                 rows: got.rows,
-                whole: got.whole,
+                whole,
             });
+            if !whole {
+                break;
+            }
         }
         Ok(done)
     }

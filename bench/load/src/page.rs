@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::https::{Connection, Pace, Sink};
+use crate::https::{Connection, Sink};
 use crate::{print_json, tls};
 
 #[derive(Args)]
@@ -49,7 +49,7 @@ struct Latency {
 
 pub(crate) fn run(args: PageArgs) -> anyhow::Result<()> {
     let (address, tls) = (tls::address(&args.url)?, tls::client_config(&args.ca)?);
-    let mut connection = Connection::open(address, tls, &args.key, "", Pace::default())?;
+    let mut connection = Connection::open(address, tls, &args.key, "")?;
     let first = format!("/v1/balances?batchId={}&limit={}", args.batch, args.limit);
     let (mut last, mut pages) = (first.clone(), 1);
     while let Some(next) = next_page(&mut connection, &first, &last)? {

@@ -60,14 +60,18 @@ impl Connection {
         tls: Arc<ClientConfig>,
         key: &str,
         headers: &str,
-        pace: Pace,
     ) -> anyhow::Result<Self> {
         let mut text = format!("Host: {address}\r\nAuthorization: Bearer {key}\r\n");
         text.push_str(headers);
         Ok(Self {
-            stream: TlsStream::open(address, tls, pace)?,
+            stream: TlsStream::open(address, tls)?,
             headers: text,
         })
+    }
+
+    /// How bodies are read from now on.
+    pub(crate) const fn set_pace(&mut self, pace: Pace) {
+        self.stream.pace = pace;
     }
 
     pub(crate) fn get(&mut self, path: &str, sink: &Sink<'_>) -> anyhow::Result<Got> {

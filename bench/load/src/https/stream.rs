@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct TlsStream {
     tls: UnbufferedClientConnection,
     tcp: TcpStream,
-    pace: Pace,
+    pub(super) pace: Pace,
     /// What was received and not used yet stands from `start` to `end`.
     incoming: Vec<u8>,
     start: usize,
@@ -37,7 +37,7 @@ pub(super) struct TlsStream {
 
 impl TlsStream {
     /// Connects and shakes hands.
-    pub(super) fn open(address: &str, tls: Arc<ClientConfig>, pace: Pace) -> anyhow::Result<Self> {
+    pub(super) fn open(address: &str, tls: Arc<ClientConfig>) -> anyhow::Result<Self> {
         let tcp = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
@@ -46,7 +46,7 @@ impl TlsStream {
         let mut stream = Self {
             tls: UnbufferedClientConnection::new(tls, name)?,
             tcp,
-            pace,
+            pace: Pace::default(),
             incoming: vec![0; READ + RECORD + RECORD_OVERHEAD],
             start: 0,
             end: 0,
@@ -102,6 +102,8 @@ impl TlsStream {
                     None => wants_more = true,
                 },
                 ConnectionState::BlockedHandshake => wants_more = true,
+                // Together with the answer's last bytes.
+                ConnectionState::PeerClosed if whole => return Ok(true),
                 _ => bail!("the server closed the connection before the end of its answer"),
             }
             self.start += discard;
