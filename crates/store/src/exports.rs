@@ -1,6 +1,7 @@
 //! Batches as the CSV export reads them: which, at what moment, and all rows of one that has no segment.
 
 use std::collections::{BTreeSet, HashMap};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use tidemark_domain::clock::Timestamp;
@@ -16,7 +17,7 @@ use crate::encoding::{fields, records};
 use crate::error::{Error, Result};
 use crate::keyring::RequesterKeys;
 use crate::open::Store;
-use crate::results::{Row, Shown, row_columns};
+use crate::results::{Shown, StoredOutcome};
 use crate::sealing::Purpose;
 use crate::segments::{SEGMENT_FORMAT, SegmentHead};
 use crate::submissions::tags;
@@ -56,6 +57,45 @@ pub struct ExportRow {
     pub outcome: Outcome,
     pub institution: Option<InstitutionNo>,
     pub recorded_at: Timestamp,
+}
+
+/// Key sets that are looked for one by one, each up to its first row; for more of them all rows are read once.
+const FEW_KEY_SETS: usize = 4;
+
+/// A recorded result as the database has it.
+struct Row {
+    row_no: i32,
+    key_set_no: i32,
+    recorded_at: i64,
+    outcome: StoredOutcome,
+    institution_no: Option<i32>,
+}
+
+impl Row {
+    /// Reads what [`Reader::recorded_rows`] packs.
+    fn unpack(packed: &str) -> Option<Self> {
+        let mut fields = packed.split(' ');
+        let mut next = || fields.next();
+        let row = Self {
+            row_no: next()?.parse().ok()?,
+            key_set_no: next()?.parse().ok()?,
+            recorded_at: next()?.parse().ok()?,
+            outcome: StoredOutcome {
+                outcome: next()?.parse().ok()?,
+                balance_cents: some(next()?)?,
+            },
+            institution_no: some(next()?)?,
+        };
+        fields.next().is_none().then_some(row)
+    }
+}
+
+/// A number that may be missing; `None` where the text is something else.
+fn some<T: FromStr>(text: &str) -> Option<Option<T>> {
+    match text {
+        "" => Some(None),
+        number => number.parse().ok().map(Some),
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -158,18 +198,10 @@ impl Store {
 
     /// All rows of one batch of an export, in the order submitted. One query: a batch has at most 5,000.
     pub async fn export_rows(&self, requester_id: RequesterId, batch: ExportBatch) -> Result<Vec<ExportRow>> {
-        const SELECT: &str = concat!(
-            row_columns!(),
-            "WHERE c.batch_id = $1 AND c.recorded_no <= $2 ORDER BY c.row_no"
-        );
         self.read("export_rows", move |reader| {
             Box::pin(async move {
                 let batch_id = batch.batch_id;
-                let rows: Vec<Row> = on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
-                    .bind(batch_id.uuid())
-                    .bind(batch.recorded)
-                    .fetch_all(c)
-                    .await)?;
+                let rows = reader.recorded_rows(&batch).await?;
                 if usize::try_from(batch.recorded) != Ok(rows.len()) {
                     return Err(Error::corrupt("checks", "recorded_no", batch_id));
                 }
@@ -197,7 +229,7 @@ impl Store {
                         zip,
                         keys: keys.ok_or_else(|| Error::corrupt("checks", "key_set_no", id))?,
                         values,
-                        outcome: row.outcome(id)?,
+                        outcome: row.outcome.read(id)?,
                         institution: row.institution_no.map(InstitutionNo),
                         recorded_at: Timestamp::from_micros(row.recorded_at),
                     })
@@ -210,31 +242,63 @@ impl Store {
 }
 
 impl Reader {
+    /// What is recorded of a batch, in the order submitted. The database packs the rows into one text: each row that it
+    /// hands over by itself costs as much as all the rest of an export's work on it. `+` keeps SQLite from going by the
+    /// index of recorded rows, which would look each of them up, and sort them.
+    async fn recorded_rows(&mut self, batch: &ExportBatch) -> Result<Vec<Row>> {
+        const SELECT: &str = "SELECT string_agg(packed, ';') FROM (SELECT c.row_no || ' ' || c.key_set_no || ' ' || \
+             c.recorded_at || ' ' || c.outcome || ' ' || COALESCE(CAST(c.balance_cents AS TEXT), '') || ' ' || \
+             COALESCE(CAST(c.institution_no AS TEXT), '') AS packed FROM checks c \
+             WHERE c.batch_id = $1 AND +c.recorded_no <= $2 ORDER BY c.row_no) AS rows";
+        let packed: Option<String> = on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
+            .bind(batch.batch_id.uuid())
+            .bind(batch.recorded)
+            .fetch_one(c)
+            .await)?;
+        let packed = packed.unwrap_or_default();
+        let rows = packed.split_terminator(';').map(Row::unpack);
+        let rows: Option<Vec<Row>> = rows.collect();
+        rows.filter(|rows| rows.is_sorted_by_key(|row| row.row_no))
+            .ok_or_else(|| Error::corrupt("checks", "recorded_no", batch.batch_id))
+    }
+
     async fn keys_of(&mut self, requester_id: RequesterId, batch: &ExportBatch) -> Result<BTreeSet<String>> {
         if batch.recorded == 0 {
             return Ok(BTreeSet::new());
         }
-        let used = self.used_key_sets(batch).await?;
-        let sets = self.key_sets(requester_id, batch.batch_id).await?;
-        let sets = sets
-            .into_iter()
-            .filter(|(no, _)| used.as_ref().is_none_or(|used| used.contains(no)));
-        Ok(sets.flat_map(|(_, set)| set.to_vec()).collect())
+        let mut sets = self.key_sets(requester_id, batch.batch_id).await?;
+        sets.retain(|_, set| !set.is_empty());
+        if !batch.is_finished() {
+            let used = self.used_key_sets(batch, sets.keys().copied().collect()).await?;
+            sets.retain(|no, _| used.contains(no));
+        }
+        Ok(sets.into_values().flat_map(|set| set.to_vec()).collect())
     }
 
-    /// The key sets that a batch's recorded rows use; `None` for all, where every row is recorded.
-    async fn used_key_sets(&mut self, batch: &ExportBatch) -> Result<Option<BTreeSet<i32>>> {
-        const SELECT: &str =
-            "SELECT DISTINCT key_set_no FROM checks WHERE batch_id = $1 AND recorded_no <= $2";
-        if batch.is_finished() {
-            return Ok(None);
+    /// Those of the key sets that rows recorded so far use.
+    async fn used_key_sets(&mut self, batch: &ExportBatch, sets: Vec<i32>) -> Result<Vec<i32>> {
+        const USED: &str =
+            "SELECT DISTINCT key_set_no FROM checks WHERE batch_id = $1 AND +recorded_no <= $2";
+        const FIRST: &str = "SELECT EXISTS (SELECT 1 FROM checks \
+             WHERE batch_id = $1 AND +recorded_no <= $2 AND key_set_no = $3)";
+        if sets.len() > FEW_KEY_SETS {
+            return Ok(on!(&mut self.conn, |c| sqlx::query_scalar(USED)
+                .bind(batch.batch_id.uuid())
+                .bind(batch.recorded)
+                .fetch_all(c)
+                .await)?);
         }
-        let used: Vec<i32> = on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
-            .bind(batch.batch_id.uuid())
-            .bind(batch.recorded)
-            .fetch_all(c)
-            .await)?;
-        Ok(Some(used.into_iter().collect()))
+        let mut used = Vec::with_capacity(sets.len());
+        for no in sets {
+            let found: bool = on!(&mut self.conn, |c| sqlx::query_scalar(FIRST)
+                .bind(batch.batch_id.uuid())
+                .bind(batch.recorded)
+                .bind(no)
+                .fetch_one(c)
+                .await)?;
+            used.extend(found.then_some(no));
+        }
+        Ok(used)
     }
 
     async fn key_sets(

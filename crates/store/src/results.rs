@@ -29,25 +29,20 @@ pub struct ResultRow {
 }
 
 #[derive(sqlx::FromRow)]
-pub(crate) struct Row {
-    pub(crate) row_no: i32,
-    pub(crate) key_set_no: i32,
+struct Row {
+    row_no: i32,
     recorded_no: i32,
-    pub(crate) recorded_at: i64,
-    outcome: i16,
-    balance_cents: Option<i64>,
-    pub(crate) institution_no: Option<i32>,
+    recorded_at: i64,
+    #[sqlx(flatten)]
+    outcome: StoredOutcome,
 }
 
-/// The columns of a [`Row`], of a table `c`.
-macro_rules! row_columns {
-    () => {
-        "SELECT c.row_no, c.key_set_no, c.recorded_no, c.recorded_at, c.outcome, c.balance_cents, c.institution_no \
-         FROM checks c "
-    };
+/// An outcome as the database has it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct StoredOutcome {
+    pub(crate) outcome: i16,
+    pub(crate) balance_cents: Option<i64>,
 }
-
-pub(crate) use row_columns;
 
 /// What is shown of one authorizer.
 pub(crate) struct Shown {
@@ -58,8 +53,8 @@ pub(crate) struct Shown {
     pub(crate) values: Vec<Secret>,
 }
 
-impl Row {
-    pub(crate) fn outcome(&self, id: CheckId) -> Result<Outcome> {
+impl StoredOutcome {
+    pub(crate) fn read(&self, id: CheckId) -> Result<Outcome> {
         Outcome::from_stored(self.outcome, self.balance_cents.map(Cents::new))
             .ok_or_else(|| Error::corrupt("checks", "outcome", id))
     }
@@ -103,10 +98,8 @@ impl Store {
         limit: u32,
     ) -> Result<Option<(i32, Vec<ResultRow>)>> {
         const TOTAL: &str = "SELECT total_processed FROM batches WHERE requester_id = $1 AND batch_id = $2";
-        const SELECT: &str = concat!(
-            row_columns!(),
-            "WHERE c.batch_id = $1 AND c.recorded_no > $2 AND c.recorded_no <= $3 ORDER BY c.recorded_no"
-        );
+        const SELECT: &str = "SELECT row_no, recorded_no, recorded_at, outcome, balance_cents FROM checks \
+             WHERE batch_id = $1 AND recorded_no > $2 AND recorded_no <= $3 ORDER BY recorded_no";
         self.read("results", move |reader| {
             Box::pin(async move {
                 let total: Option<i32> = on!(&mut reader.conn, |c| sqlx::query_scalar(TOTAL)
@@ -136,7 +129,7 @@ impl Store {
                     Ok(ResultRow {
                         recorded_no: row.recorded_no,
                         authorizer_unique_id: Shown::read(&parts, id)?.unique_id,
-                        outcome: row.outcome(id)?,
+                        outcome: row.outcome.read(id)?,
                         recorded_at: Timestamp::from_micros(row.recorded_at),
                     })
                 });
