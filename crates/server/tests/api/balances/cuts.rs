@@ -1,6 +1,6 @@
 //! `GET /v1/balances/csv`: an export whose source fails midway ends in an error for curl, every time.
 //!
-//! Rows are 100 KB each, so that the file is larger than all the buffers between the two processes: when the
+//! Rows are 100 KB each, so that the file is larger than what is read ahead and all the buffers between the two processes: when the
 //! first bytes have arrived and curl is halted, most of the file is still unread.
 
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use tidemark_store::testing::{Engine, TestDatabase};
 
 use crate::support::{TestServer, with_account};
 
-const BATCHES: usize = 4;
+const BATCHES: usize = 8;
 const ROWS: usize = 70;
 
 on_both_databases! {
