@@ -3,6 +3,7 @@
 //! Parts of segments go out as they lie where the file has the batch's own columns and the client takes a stored
 //! form. Whatever a segment cannot give comes from the rows, to the same bytes.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,8 +16,10 @@ use crate::coding::{Coding, Sum, unframed};
 use crate::engine::Engine;
 use crate::lines::lines;
 
-/// Bytes of lines that one step takes from segments, about.
-const STEP: u64 = 1 << 20;
+/// Bytes of lines that one step takes from segments, about. Large ones spare changes of threads, and wait in memory.
+const STEP: RangeInclusive<u64> = 512 << 10..=3 << 20;
+/// What the steps of all exports that run at once may take together, one of each.
+const ALL_STEPS: u64 = 32 << 20;
 /// Parts of one step, so that its query stays one of a few texts.
 const STEP_PARTS: usize = 512;
 
@@ -39,8 +42,10 @@ pub(super) struct Coded {
 /// Why there is no next piece, in words for the log.
 pub(super) type Failed = String;
 
-/// Cuts a plan into steps.
-pub(super) fn steps(batches: &[Planned], options: ExportOptions) -> Vec<Step> {
+/// Cuts a plan into steps, smaller ones where many exports run at once.
+pub(super) fn steps(batches: &[Planned], options: ExportOptions, running: i64) -> Vec<Step> {
+    let running = u64::try_from(running).unwrap_or(1).max(1);
+    let most = (ALL_STEPS / running).clamp(*STEP.start(), *STEP.end());
     let (mut steps, mut open, mut size) = (Vec::new(), Vec::new(), 0);
     let close = |steps: &mut Vec<Step>, open: &mut Vec<(usize, usize)>| {
         if !open.is_empty() {
@@ -60,7 +65,7 @@ pub(super) fn steps(batches: &[Planned], options: ExportOptions) -> Vec<Step> {
                 false => None,
             };
             let len = len.unwrap_or(part.len.into());
-            if size + len > STEP || open.len() >= STEP_PARTS {
+            if size + len > most || open.len() >= STEP_PARTS {
                 close(&mut steps, &mut open);
                 size = 0;
             }

@@ -125,7 +125,8 @@ impl Producer {
     ) -> BoxStream<'static, Result<Result<Vec<Coded>, String>, JoinError>> {
         let (engine, batches, requester_id) =
             (self.engine.clone(), batches.clone(), self.caller.requester_id);
-        let steps = steps(&batches, options).into_iter().map(move |step| {
+        let running = engine.metrics.exports_running.get();
+        let steps = steps(&batches, options, running).into_iter().map(move |step| {
             let (engine, batches) = (engine.clone(), batches.clone());
             // A task of its own, so that it goes on while the one before it is sent.
             async move {
