@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 
 class BrokenLine:
-    """While it is open, `url` leads to the server at `url`; every answer is cut after `most` bytes, TLS's included."""
+    """While it is open, `url` leads to the server at `url`; every answer is cut after `most` bytes, TLS's included.
+    `passed` counts what came through."""
 
     def __init__(self, url: str, most: int):
+        self.passed = 0
         parts = urlsplit(url)
         self._server = (parts.hostname, parts.port)
         self._most = most
@@ -41,6 +43,7 @@ class BrokenLine:
             while left > 0 and (piece := server.recv(min(left, 65_536))):
                 client.sendall(piece)
                 left -= len(piece)
+                self.passed += len(piece)
             # An end in good order of TCP, so that no client owes its error to a reset.
             client.shutdown(socket.SHUT_WR)
             there.join()

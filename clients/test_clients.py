@@ -92,13 +92,21 @@ def test_is_told_what_was_wrong(client):
     assert (refused.value.status, refused.value.code) == (403, "FORBIDDEN")
 
 
-@pytest.mark.parametrize("bytes_before", [6_000, 12_000, 18_000])
-def test_takes_no_part_of_an_export_for_the_whole(client, batch, tmp_path, bytes_before):
-    with BrokenLine(client.url, bytes_before) as line:
-        through = type(client)(client.server, client.key, tmp_path)
-        through.url = line.url
-        with pytest.raises(through.cut_short):
-            through.export([batch], tmp_path / "cut.csv")
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.95])
+def test_takes_no_part_of_an_export_for_the_whole(client, batch, tmp_path, share):
+    with BrokenLine(client.url, 10**9) as line:
+        through(client, line, tmp_path).export([batch], tmp_path / "whole.csv")
+    with BrokenLine(client.url, int(line.passed * share)) as line:
+        cut = through(client, line, tmp_path)
+        with pytest.raises(cut.cut_short):
+            cut.export([batch], tmp_path / "cut.csv")
+
+
+def through(client: Driver, line: BrokenLine, folder) -> Driver:
+    """The same client, at the near end of a line."""
+    other = type(client)(client.server, client.key, folder)
+    other.url = line.url
+    return other
 
 
 def read(path) -> list[dict]:

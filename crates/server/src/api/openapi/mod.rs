@@ -121,7 +121,7 @@ fn answer(known: &Operation, status: &str, mut response: Value) -> Value {
         _ => known.headers,
     };
     response["headers"] = parameters::header_refs(known.keyed, headers);
-    if let Some(content) = response["content"].as_object_mut() {
+    if let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) {
         for (media_type, content) in content {
             content["example"] = examples::response(known.id, media_type);
         }

@@ -45,7 +45,10 @@ fn every_request_and_every_response_has_an_example() {
         }
         for (status, response) in operation["responses"].as_object().unwrap() {
             if status == "304" {
-                assert!(response["content"].is_null(), "{name}: a body that never comes");
+                assert!(
+                    response.get("content").is_none(),
+                    "{name}: a body that never comes"
+                );
                 continue;
             }
             let content = response["content"].as_object().unwrap();

@@ -97,7 +97,8 @@ async fn another_version_of_http_is_named_as_the_fault() {
 #[tokio::test]
 async fn a_url_that_is_too_long_is_told_from_headers_that_are() {
     let server = sqlite_server().await;
-    let long = "x".repeat(300 << 10);
+    // More than what may have been read when the server first looks: a head that is there whole has an answer like any.
+    let long = "x".repeat(1 << 20);
     for head in [
         format!("GET /healthz?{} HTTP/1.1\r\nHost: x\r\n\r\n", &long[..65 << 10]),
         // No room for the whole line.
