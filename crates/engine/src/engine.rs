@@ -1,6 +1,6 @@
 //! The engine: a store, a provider, a clock and a seed, and what may be done with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub struct Engine {
     pub(crate) nudge: Notify,
     /// Told whenever a batch is finished, or a segment is to be made again.
     pub(crate) seal_nudge: Notify,
+    /// Finished batches whose segments exports found missing or damaged.
+    pub(crate) lost_segments: Mutex<BTreeSet<BatchId>>,
     pub(crate) turn: Mutex<Option<RequesterId>>,
     /// When batches that are corrupt were last named.
     pub(crate) reported: Mutex<BTreeMap<BatchId, Timestamp>>,
@@ -84,6 +86,7 @@ impl Engine {
             vault: Vault::new(),
             nudge: Notify::new(),
             seal_nudge: Notify::new(),
+            lost_segments: Mutex::default(),
             turn: Mutex::new(None),
             reported: Mutex::default(),
             metrics: Metrics::new(),

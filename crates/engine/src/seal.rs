@@ -3,7 +3,8 @@
 //! It comes behind the completion of a batch and before nothing: an export that finds no segment reads the rows. What
 //! it makes depends on the rows alone, so that it may be done twice, or again.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidemark_domain::clock::Timestamp;
@@ -76,6 +77,7 @@ impl Engine {
 
     /// Makes the segments of a few batches that are due; returns how many batches that were.
     pub async fn seal_due(self: &Arc<Self>) -> Result<usize> {
+        self.reseal_lost().await?;
         let now = self.now();
         let until = self.lease_end();
         let claimed = self
@@ -167,20 +169,29 @@ impl Engine {
             .await
     }
 
-    /// Has the segments of finished batches made again, whose own were found missing or damaged.
-    pub(crate) async fn reseal(&self, ids: Vec<BatchId>) {
+    /// Has the segments of finished batches made again, which were found missing or damaged. Returns at once: an
+    /// export waits for nothing of it.
+    pub(crate) fn reseal(&self, ids: impl IntoIterator<Item = BatchId>) {
+        self.lost().extend(ids);
+        self.seal_nudge.notify_one();
+    }
+
+    async fn reseal_lost(&self) -> Result<()> {
+        let ids: Vec<BatchId> = std::mem::take(&mut *self.lost()).into_iter().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
         let now = self.now();
-        let due = self
-            .store
+        // Where this fails, the next export finds them again.
+        self.store
             .write("reseal", move |tx| {
                 Box::pin(async move { tx.reseal(&ids, now).await })
             })
-            .await;
-        match due {
-            Ok(()) => self.seal_nudge.notify_one(),
-            // The next export finds them again.
-            Err(error) => tracing::warn!(%error, "segments could not be made due"),
-        }
+            .await
+    }
+
+    fn lost(&self) -> MutexGuard<'_, BTreeSet<BatchId>> {
+        self.lost_segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

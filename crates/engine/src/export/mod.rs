@@ -100,7 +100,7 @@ impl Engine {
             .export_batches(caller.requester_id, ids.clone())
             .await?
             .ok_or(ExportRefused::Forbidden)?;
-        self.reseal_lost(&batches).await;
+        self.reseal_unusable(&batches);
         let sum =
             |of: fn(&ExportBatch) -> i32| batches.iter().map(|b| u64::try_from(of(b)).unwrap_or(0)).sum();
         let (row_count, pending_count) = (sum(|b| b.recorded), sum(|b| b.total - b.recorded));
@@ -123,16 +123,20 @@ impl Engine {
     }
 
     /// Has those made anew that are finished, have no segment that can be used, and are not about to get one.
-    async fn reseal_lost(&self, batches: &[ExportBatch]) {
-        let lost =
+    fn reseal_unusable(&self, batches: &[ExportBatch]) {
+        let unusable =
             |batch: &&ExportBatch| batch.is_finished() && batch.segment.is_none() && !batch.awaits_seal;
-        let lost: Vec<BatchId> = batches.iter().filter(lost).map(|batch| batch.batch_id).collect();
-        if !lost.is_empty() {
+        let unusable: Vec<BatchId> = batches
+            .iter()
+            .filter(unusable)
+            .map(|batch| batch.batch_id)
+            .collect();
+        if !unusable.is_empty() {
             tracing::warn!(
-                batches = lost.len(),
+                batches = unusable.len(),
                 "finished batches have no segment that can be used"
             );
-            self.reseal(lost).await;
+            self.reseal(unusable);
         }
     }
 

@@ -157,7 +157,7 @@ impl Engine {
         let batch_id = planned.batch.batch_id;
         tracing::error!(%batch_id, part_no, "a part of a segment is missing or damaged: its rows are read instead");
         self.metrics.damaged_segments.inc();
-        self.reseal(vec![batch_id]).await;
+        self.reseal([batch_id]);
         let mut parts = self.parts_of_rows(requester_id, planned).await?;
         if part_no >= parts.len() {
             return Err(format!(

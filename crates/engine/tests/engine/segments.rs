@@ -151,9 +151,17 @@ async fn a_damaged_part_comes_from_the_rows_and_is_made_again(db: TestDatabase) 
             .await
             .unwrap();
         assert!(again == whole, "{coding:?}");
-        assert_eq!(counts(&mut plain).await, (1, 1));
-        seal_all(&engine).await;
-        assert_eq!(counts(&mut plain).await, (1, 0));
+        let damaged = plain
+            .blobs("SELECT sealed FROM segment_parts ORDER BY form")
+            .await;
+        assert!(engine.seal_due().await.unwrap() == 1, "the segment is made again");
+        assert_ne!(
+            plain
+                .blobs("SELECT sealed FROM segment_parts ORDER BY form")
+                .await,
+            damaged
+        );
+        assert_eq!(engine.seal_due().await.unwrap(), 0);
     }
     plain.run("DELETE FROM segment_parts").await;
     csv_of(&engine, &tenant, &[batch_id]).await;
@@ -170,8 +178,7 @@ async fn a_damaged_head_is_as_good_as_none_and_made_again(db: TestDatabase) {
     let mut plain = world.plain().await;
     damage(&mut plain, ("segments", "head"), "1 = 1").await;
     assert_eq!(csv_of(&engine, &tenant, &[batch_id]).await, before);
-    assert_eq!(counts(&mut plain).await, (1, 1));
-    seal_all(&engine).await;
+    assert_eq!(engine.seal_due().await.unwrap(), 1);
     assert!(plan(&engine, &tenant, &[batch_id]).await.length.is_some());
 }
 

@@ -23,6 +23,7 @@ mod requests;
 mod results;
 mod rivals;
 mod schema;
+mod seals;
 mod segments;
 mod settlements;
 mod surface;
