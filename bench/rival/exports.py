@@ -25,7 +25,7 @@ CALLER = "SELECT requester_id FROM api_keys WHERE secret_hash = $1"
 BATCHES = "SELECT count(*), sum(total_processed) FROM batches WHERE requester_id = $1 AND batch_id = ANY($2::uuid[])"
 KEYS = """
 SELECT DISTINCT key FROM batches JOIN authorizers USING (batch_no), jsonb_object_keys(metadata) AS key
-WHERE batch_id = ANY($1::uuid[]) ORDER BY key COLLATE "C"
+WHERE batch_id = ANY($1::uuid[])
 """
 ROWS = """
 SELECT a.unique_id, b.batch_id::text, i.name, '+1' || a.phone, a.zip, r.balance::text, r.status, b.creator,
@@ -82,6 +82,6 @@ async def export(request: Request) -> Response:
         found, rows = await connection.fetchrow(BATCHES, requester_id, ids)
         if found != len(set(ids)):
             return Response(status_code=403)
-        keys = [record["key"] for record in await connection.fetch(KEYS, ids)]
+        keys = sorted(record["key"] for record in await connection.fetch(KEYS, ids))
     headers = {"Tidemark-Row-Count": str(rows or 0)}
     return StreamingResponse(lines(ids, keys), headers=headers, media_type="text/csv; charset=utf-8")
