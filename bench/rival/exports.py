@@ -24,8 +24,8 @@ FIXED = ("Authorizer ID", "Batch ID", "Institution", "Phone", "Zip", "Balance", 
 CALLER = "SELECT requester_id FROM api_keys WHERE secret_hash = $1"
 BATCHES = "SELECT count(*), sum(total_processed) FROM batches WHERE requester_id = $1 AND batch_id = ANY($2::uuid[])"
 KEYS = """
-SELECT DISTINCT key FROM batches JOIN authorizers USING (batch_no), jsonb_object_keys(metadata) AS key
-WHERE batch_id = ANY($1::uuid[])
+SELECT key FROM (SELECT DISTINCT key FROM batches JOIN authorizers USING (batch_no), jsonb_object_keys(metadata) AS key
+WHERE batch_id = ANY($1::uuid[])) AS keys ORDER BY key COLLATE "C"
 """
 ROWS = """
 SELECT a.unique_id, b.batch_id::text, i.name, '+1' || a.phone, a.zip, r.balance::text, r.status, b.creator,
@@ -54,7 +54,7 @@ async def lines(ids: list[uuid.UUID], keys: list[str]) -> AsyncIterator[bytes]:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIXED, *(f"meta_{key}" for key in keys)])
-    sql = ROWS.format(keys="".join(f", a.metadata->>${place}" for place in range(2, 2 + len(keys))))
+    sql = ROWS.format(keys="".join(f", a.metadata->>${place}::text" for place in range(2, 2 + len(keys))))
     async with pool.acquire() as connection, connection.transaction(readonly=True):
         cursor = await connection.cursor(sql, ids, *keys)
         while rows := await cursor.fetch(FETCHED):
@@ -82,6 +82,6 @@ async def export(request: Request) -> Response:
         found, rows = await connection.fetchrow(BATCHES, requester_id, ids)
         if found != len(set(ids)):
             return Response(status_code=403)
-        keys = sorted(record["key"] for record in await connection.fetch(KEYS, ids))
+        keys = [record["key"] for record in await connection.fetch(KEYS, ids)]
     headers = {"Tidemark-Row-Count": str(rows or 0)}
     return StreamingResponse(lines(ids, keys), headers=headers, media_type="text/csv; charset=utf-8")

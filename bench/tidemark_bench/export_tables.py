@@ -92,8 +92,8 @@ ANALYZE;
 
 SQLITE_ROWS = """
 SELECT a.unique_id AS "Authorizer ID", b.batch_id AS "Batch ID", i.name AS "Institution", '+1' || a.phone AS "Phone",
-    a.zip AS "Zip", CASE WHEN r.balance_cents IS NOT NULL THEN printf('%.2f', r.balance_cents / 100.0) END AS "Balance",
-    r.status AS "Status", b.creator AS "Creator", r.recorded_at AS "Timestamp"{keys}
+    a.zip AS "Zip", CASE WHEN r.balance_cents IS NOT NULL THEN printf('%.2f', r.balance_cents / 100.0) END AS "Balance", r.status AS "Status",
+    b.creator AS "Creator", r.recorded_at AS "Timestamp"{keys}
 FROM batches b JOIN authorizers a USING (batch_no) JOIN results r USING (authorizer_id)
     LEFT JOIN institutions i USING (institution_no)
 WHERE b.requester_id = '{requester}'
