@@ -148,8 +148,9 @@ def run(bench: Bench, options: Namespace) -> None:
     rows = saved[ALL_FINISHED].rows
     how = (
         f"{rows:,} results in {options.batches} batches of {options.rows:,}, {saved[ALL_FINISHED].size:,} bytes of CSV; "
-        f"four in ten authorizers have six metadata keys. {options.rounds} alternating rounds; cells are medians, some "
-        "with the least and the greatest. Ratios are of rows a second, to COPY and to a static body of the same "
+        f"four in ten authorizers have six metadata keys. {options.rounds} alternating rounds, in each of which a download "
+        "is made again until a second is over; cells are medians of the rounds' means, some with the least and the "
+        "greatest. Ratios are of rows a second, to COPY and to a static body of the same "
         "coding in the same round. Downloads are over HTTPS, but COPY's and the shell's. "
         f"Sealing {options.batches} batches, from the server's start: {sealing}.\n"
     )

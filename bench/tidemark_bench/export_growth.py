@@ -55,21 +55,22 @@ class Growth:
         return got, peak.above(self.idle_kib if idle_kib is None else idle_kib)
 
     def row(self, what: str, ids: list[str], coding: str) -> list[str]:
-        """One line of a table: medians of the rounds."""
+        """One line of a table: medians of the rounds, of which each has as many downloads as a second holds."""
         rates, first, cpu, peaks = [], [], [], []
         rows = size = 0
         for _ in range(self.rounds):
             used = cpu_seconds(self.server.pid)
-            got, peak = self._peak(lambda: ask(self.bench, self.server.target(), ids, coding, rounds="1"))
-            (one,) = got["requests"]
-            rows, size = one["rows"], one["bytes"]
-            rates.append(rows / one["seconds"])
-            first.append(one["first_byte"] * 1e3)
-            cpu.append(cpu_seconds(self.server.pid) - used)
+            got, peak = self._peak(lambda: ask(self.bench, self.server.target(), ids, coding, seconds="1"))
+            ones = got["requests"]
+            rows, size = ones[0]["rows"], ones[0]["bytes"]
+            rates.append(rows / statistics.mean(one["seconds"] for one in ones))
+            first.append(statistics.mean(one["first_byte"] for one in ones) * 1e3)
+            cpu.append((cpu_seconds(self.server.pid) - used) / len(ones))
             peaks.append(peak)
         self.bench.say(f"{what}, {coding}: {statistics.median(rates):,.0f} rows/s")
-        middles = (report.number(statistics.median(values)) for values in (first, cpu, peaks))
-        return [what, coding, f"{rows:,}", f"{size:,}", report.spread(rates), *middles]
+        first_byte, peak_mib = (report.number(statistics.median(values)) for values in (first, peaks))
+        cpu_each = f"{statistics.median(cpu):.3f}"
+        return [what, coding, f"{rows:,}", f"{size:,}", report.spread(rates), first_byte, cpu_each, peak_mib]
 
     def clients(self, ids: list[str], clients: int, coding: str) -> list[str]:
         """One line: many at once, each downloading the same again and again."""

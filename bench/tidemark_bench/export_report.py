@@ -31,6 +31,9 @@ def _row(one: Contender, contenders: list[Contender]) -> list[str]:
     def of(value: Any) -> str:
         return middle(value(figures) for figures in one.rounds)
 
+    def cpu(value: Any) -> str:
+        return f"{statistics.median(value(figures) for figures in one.rounds):.3f}"
+
     def first_byte(figures: Download) -> float:
         return (figures.first_byte or 0.0) * 1e3
 
@@ -44,9 +47,9 @@ def _row(one: Contender, contenders: list[Contender]) -> list[str]:
         of(lambda figures: figures.decoded_bytes / figures.seconds / 1e6),
         of(lambda figures: figures.wire_bytes / figures.seconds / 1e6),
         of(first_byte),
-        of(lambda figures: figures.server_cpu) if one.watched.server or one.watched.child_is_server else "–",
-        of(lambda figures: figures.database_cpu) if one.watched.database else "–",
-        of(lambda figures: figures.client_cpu) if not one.watched.child_is_server else "–",
+        cpu(lambda figures: figures.server_cpu) if one.watched.server or one.watched.child_is_server else "–",
+        cpu(lambda figures: figures.database_cpu) if one.watched.database else "–",
+        cpu(lambda figures: figures.client_cpu) if not one.watched.child_is_server else "–",
         of(lambda figures: figures.peak_mib),
     ]
 

@@ -1,4 +1,4 @@
-"""What one download costs: time, CPU of everyone concerned, and the memory that a server takes for it."""
+"""What a download costs: time, CPU of everyone concerned, and the memory that a server takes for it."""
 
 import resource
 import threading
@@ -14,7 +14,7 @@ EVERY = 0.02
 
 @dataclass
 class Download:
-    """Figures of one download. Seconds are of the clock; `*_cpu` are seconds of CPUs."""
+    """Figures of one download, or the means of several. Seconds are of the clock; `*_cpu` are seconds of CPUs."""
 
     rows: int
     seconds: float
@@ -22,6 +22,8 @@ class Download:
     first_byte: float | None
     decoded_bytes: int
     wire_bytes: int
+    # How many there were: CPU time is told in hundredths of a second, which a quick download does not take.
+    times: int = 1
     server_cpu: float = 0.0
     database_cpu: float = 0.0
     client_cpu: float = 0.0
@@ -102,7 +104,8 @@ class Watched:
         before = self._cpu()
         with Peak(self.memory) as peak:
             figures = download()
-        server, database, child = (b - a for a, b in zip(before, self._cpu(), strict=True))
+        used = zip(before, self._cpu(), strict=True)
+        server, database, child = ((after - earlier) / figures.times for earlier, after in used)
         figures.server_cpu, figures.database_cpu = server, database
         if self.child_is_server:
             figures.server_cpu = child
