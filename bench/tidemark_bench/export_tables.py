@@ -1,8 +1,9 @@
 """The rivals' tables: the results of one of Tidemark's own exports in plain normalised tables, on PostgreSQL and in
 a file of SQLite, and the statements that render them as the same file again.
 
-Where there was a choice, the quicker one was taken: surrogate keys that join as integers, metadata as one JSON value
-and not as rows, money as PostgreSQL's numeric, which needs no dividing, and in SQLite the timestamp as its text.
+Where there was a choice, they have what is or should be quicker: metadata as one JSON value and not as rows, surrogate
+keys that join as integers, money as PostgreSQL's numeric, which needs no dividing, and in SQLite the timestamp as its
+text.
 """
 
 import csv
