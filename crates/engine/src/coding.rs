@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use flate2::{Compress, Compression, FlushCompress, Status};
+use flate2::{Compress, Compression, FlushCompress};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, Strategy};
 
@@ -57,9 +57,12 @@ impl Coding {
 /// An empty block that ends a deflate stream.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
-/// The checksum of everything in a gzip body, put together from those of its pieces.
+/// The checksum and the length of everything in a gzip body, put together from those of its pieces.
 #[derive(Default)]
-pub(crate) struct Checksum(crc32fast::Hasher);
+pub(crate) struct Checksum {
+    crc32: crc32fast::Hasher,
+    len: u64,
+}
 
 /// The CRC-32 of some lines and how many bytes they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +84,15 @@ impl Sum {
 impl Checksum {
     pub(crate) fn add(&mut self, sum: Sum) {
         let next = crc32fast::Hasher::new_with_initial_len(sum.crc32, u64::from(sum.len));
-        self.0.combine(&next);
+        self.crc32.combine(&next);
+        self.len += u64::from(sum.len);
     }
 
-    /// What ends a gzip body of `len` bytes: the last block, the checksum, the length modulo 2³².
-    pub(crate) fn tail(self, len: u64) -> Vec<u8> {
+    /// What ends a gzip body: the last block, the checksum, the length modulo 2³².
+    pub(crate) fn tail(self) -> Vec<u8> {
         let mut tail = LAST_BLOCK.to_vec();
-        tail.extend(self.0.finalize().to_le_bytes());
-        tail.extend(&len.to_le_bytes()[..4]);
+        tail.extend(self.crc32.finalize().to_le_bytes());
+        tail.extend(&self.len.to_le_bytes()[..4]);
         tail
     }
 }
@@ -130,12 +134,12 @@ pub(crate) fn deflated(bytes: &[u8]) -> Vec<u8> {
         let read = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
         // Fails only where it is called out of order.
         #[expect(clippy::expect_used)]
-        let status = compress
+        compress
             .compress_vec(&bytes[read..], &mut out, FlushCompress::Sync)
             .expect("deflate could not compress");
         let all = compress.total_in() == bytes.len() as u64;
         // Room that is left over means that the flush came to its end.
-        if all && (out.len() < out.capacity() || status == Status::StreamEnd) {
+        if all && out.len() < out.capacity() {
             return out;
         }
         out.reserve(out.capacity());
@@ -166,7 +170,7 @@ mod tests {
             body.extend(Coding::Gzip.piece(piece.clone()));
         }
         let whole = pieces.concat();
-        let tail = checksum.tail(whole.len() as u64);
+        let tail = checksum.tail();
         assert_eq!(tail.len(), Coding::Gzip.tail_len());
         body.extend(tail);
         let mut read = Vec::new();

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::coding::Coding;
 use crate::engine::Engine;
+use pieces::Coded;
 
 pub use stream::{Broken, ExportStream};
 
@@ -64,7 +65,7 @@ pub struct Export {
     /// Those that have rows.
     batches: Arc<[Planned]>,
     /// The header's line.
-    header: String,
+    header: Coded,
     pub began_at: Timestamp,
     pub row_count: u64,
     /// Checks of these batches that had no result yet.
@@ -109,13 +110,14 @@ impl Engine {
         let (batches, columns) = self.columns(caller, batches).await?;
         let mut header = String::new();
         write_header(&mut header, columns.iter().map(String::as_str));
+        let header = Coded::of(header, 0, options.coding);
         Ok(Export {
             caller,
             options,
             began_at,
             row_count,
             pending_count,
-            length: length(&header, &batches, options),
+            length: length(header.bytes.len(), &batches, options),
             tag: is_finished.then(|| tag(&keys, &ids, options)),
             header,
             batches: batches.into(),
@@ -182,14 +184,14 @@ impl Engine {
 }
 
 impl Planned {
-    /// Whether a part goes out as it is stored.
-    fn as_stored(&self, part: &SegmentPart, options: ExportOptions) -> bool {
-        self.spread.total() == 0 && !(options.formula_guard && part.guards > 0)
+    /// Whether lines with so many places for guards go out as the batch has them.
+    fn is_unchanged(&self, guards: u32, options: ExportOptions) -> bool {
+        self.spread.total() == 0 && !(options.formula_guard && guards > 0)
     }
 
     /// Bytes of a part in the file; `None` where it must be compressed first.
     fn coded_len(&self, part: &SegmentPart, options: ExportOptions) -> Option<u64> {
-        let as_stored = self.as_stored(part, options);
+        let as_stored = self.is_unchanged(part.guards, options);
         match options.coding {
             Coding::Identity => {
                 let added = u64::from(part.rows) * self.spread.total() as u64;
@@ -203,9 +205,8 @@ impl Planned {
 }
 
 /// Bytes of the whole body. Known where every batch with rows is sealed and no part must be compressed anew.
-fn length(header: &str, batches: &[Planned], options: ExportOptions) -> Option<u64> {
+fn length(header: usize, batches: &[Planned], options: ExportOptions) -> Option<u64> {
     let coding = options.coding;
-    let header = coding.piece(header.as_bytes().to_vec()).len();
     let mut length = (coding.head().len() + header + coding.tail_len()) as u64;
     for planned in batches {
         let segment: &SegmentHead = planned.batch.segment.as_deref()?;

@@ -39,6 +39,20 @@ pub(super) struct Coded {
     pub(super) sum: Sum,
 }
 
+impl Coded {
+    pub(super) fn of(lines: String, rows: u64, coding: Coding) -> Self {
+        let sum = match coding {
+            Coding::Gzip => Sum::of(lines.as_bytes()),
+            Coding::Identity | Coding::Zstd => Sum { crc32: 0, len: 0 },
+        };
+        Self {
+            bytes: coding.piece(lines.into_bytes()).into(),
+            rows,
+            sum,
+        }
+    }
+}
+
 /// Why there is no next piece, in words for the log.
 pub(super) type Failed = String;
 
@@ -60,7 +74,7 @@ pub(super) fn steps(batches: &[Planned], options: ExportOptions, running: i64) -
         };
         for (part_no, part) in segment.parts.iter().enumerate() {
             // What must be taken apart is in memory as lines, everything else as it goes out.
-            let len = match planned.as_stored(part, options) {
+            let len = match planned.is_unchanged(part.guards, options) {
                 true => planned.coded_len(part, options),
                 false => None,
             };
@@ -195,7 +209,7 @@ fn find(
 impl Planned {
     /// The stored forms from which a part is made.
     fn forms(&self, part: &SegmentPart, options: ExportOptions) -> &'static [Form] {
-        match (self.as_stored(part, options), options.coding) {
+        match (self.is_unchanged(part.guards, options), options.coding) {
             (true, Coding::Gzip) => &[Form::Deflate],
             (true, Coding::Identity | Coding::Zstd) => &[Form::Zstd],
             (false, _) => &[Form::Zstd, Form::Layout],
@@ -235,21 +249,13 @@ impl Planned {
     /// Lines of the batch as they go out.
     fn code_lines(&self, part: Part, options: ExportOptions) -> Result<Coded, Failed> {
         let rows = part.rows.into();
-        let lines = if self.spread.total() == 0 && !(options.formula_guard && part.layout.guards() > 0) {
+        let lines = if self.is_unchanged(part.layout.guards(), options) {
             part.text
         } else {
             part.layout
                 .spread(&part.text, &self.spread, options.formula_guard)
                 .map_err(|_| format!("the layout of batch {} does not fit", self.batch.batch_id))?
         };
-        let sum = match options.coding {
-            Coding::Gzip => Sum::of(lines.as_bytes()),
-            Coding::Identity | Coding::Zstd => Sum { crc32: 0, len: 0 },
-        };
-        Ok(Coded {
-            bytes: options.coding.piece(lines.into_bytes()).into(),
-            rows,
-            sum,
-        })
+        Ok(Coded::of(lines, rows, options.coding))
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinError;
 use super::pieces::{Coded, steps};
 use super::stream::{ExportStream, Piece};
 use super::{Export, ExportOptions, Planned};
-use crate::coding::{Checksum, Coding, Sum};
+use crate::coding::{Checksum, Coding};
 use crate::engine::Engine;
 use crate::metrics::ExportEnd;
 use crate::stop::{Phase, Stop};
@@ -94,21 +94,20 @@ impl Producer {
             header,
             ..
         } = export;
-        let mut whole = Whole::default();
+        let mut checksum = Checksum::default();
         self.put(Bytes::from_static(options.coding.head()), 0).await?;
-        whole.add(Sum::of(header.as_bytes()));
-        let header = options.coding.piece(header.into_bytes());
-        self.put(header.into(), 0).await?;
+        checksum.add(header.sum);
+        self.put(header.bytes, 0).await?;
         let mut ahead = self.steps_ahead(&batches, options);
         while let Some(taken) = ahead.next().await {
             let taken = taken.unwrap_or_else(|_| Err("a step panicked".to_owned()));
             for Coded { bytes, rows, sum } in taken.map_err(Stopped::Failed)? {
-                whole.add(sum);
+                checksum.add(sum);
                 self.put(bytes, rows).await?;
             }
         }
         if options.coding == Coding::Gzip {
-            self.put(whole.checksum.tail(whole.len).into(), 0).await?;
+            self.put(checksum.tail().into(), 0).await?;
         }
         self.flush().await?;
         #[cfg(feature = "testing")]
@@ -184,19 +183,5 @@ impl Producer {
             Ok(false) => Err(Stopped::Failed("its key was revoked".to_owned())),
             Err(error) => Err(Stopped::Failed(error.to_string())),
         }
-    }
-}
-
-/// The sum of all lines.
-#[derive(Default)]
-struct Whole {
-    checksum: Checksum,
-    len: u64,
-}
-
-impl Whole {
-    fn add(&mut self, sum: Sum) {
-        self.checksum.add(sum);
-        self.len += u64::from(sum.len);
     }
 }
