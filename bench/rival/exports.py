@@ -29,7 +29,7 @@ WHERE batch_id = ANY($1::uuid[])) AS keys ORDER BY key COLLATE "C"
 """
 ROWS = """
 SELECT a.unique_id, b.batch_id::text, i.name, '+1' || a.phone, a.zip, r.balance::text, r.status, b.creator,
-       to_char(r.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'){keys}
+       replace((r.recorded_at AT TIME ZONE 'UTC')::text, ' ', 'T') || '+00:00'{keys}
 FROM batches b JOIN authorizers a USING (batch_no) JOIN results r USING (authorizer_id)
      LEFT JOIN institutions i USING (institution_no)
 WHERE b.batch_id = ANY($1::uuid[])

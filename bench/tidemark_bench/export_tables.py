@@ -48,11 +48,11 @@ CREATE INDEX ON batches (requester_id);
 CREATE INDEX ON authorizers (batch_no);
 """
 
-# ISO 8601 with a T and the offset's minutes, which PostgreSQL has no shorter way to.
+# ISO 8601 with a T and the offset's minutes. `to_char` takes a twentieth longer for the whole.
 POSTGRES_ROWS = """
 SELECT a.unique_id AS "Authorizer ID", b.batch_id AS "Batch ID", i.name AS "Institution", '+1' || a.phone AS "Phone",
     a.zip AS "Zip", r.balance AS "Balance", r.status AS "Status", b.creator AS "Creator",
-    to_char(r.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"') AS "Timestamp"{keys}
+    replace((r.recorded_at AT TIME ZONE 'UTC')::text, ' ', 'T') || '+00:00' AS "Timestamp"{keys}
 FROM batches b JOIN authorizers a USING (batch_no) JOIN results r USING (authorizer_id)
     LEFT JOIN institutions i USING (institution_no)
 WHERE b.requester_id = '{requester}'

@@ -46,6 +46,8 @@ const HEAD_BUFFER: usize = 256 << 10;
 const MAX_HEADER_COUNT: usize = 1_000;
 /// How long a connection may take to pass on that its responses broke off.
 const AFTER_CUT: Duration = Duration::from_secs(1);
+/// Encrypted bytes that are handed to the system at once: each hand-over wakes a client that waits for more.
+const TLS_BUFFER: usize = 256 << 10;
 /// The first byte of a TLS handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -106,7 +108,13 @@ impl Shared {
             crowded: place.is_spare(),
         };
         if transport.encrypted {
-            let Some(Ok(stream)) = self.in_time(self.tls.accept(stream)).await else {
+            let Some(Ok(stream)) = self
+                .in_time(
+                    self.tls
+                        .accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_BUFFER))),
+                )
+                .await
+            else {
                 return;
             };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {

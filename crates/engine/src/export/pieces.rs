@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::lines::lines;
 
 /// Bytes of lines that one step takes from segments, about. Large ones spare changes of threads, and wait in memory.
-const STEP: RangeInclusive<u64> = 512 << 10..=3 << 20;
+const STEP: RangeInclusive<u64> = 512 << 10..=2 << 20;
 /// What the steps of all exports that run at once may take together, one of each.
 const ALL_STEPS: u64 = 32 << 20;
 /// Parts of one step, so that its query stays one of a few texts.

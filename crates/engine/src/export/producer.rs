@@ -22,8 +22,8 @@ use crate::stop::{Phase, Stop};
 const SMALL: usize = 64 << 10;
 /// Pieces that wait for a slow client.
 const PIECES_AHEAD: usize = 1;
-/// Steps under way or waiting for a slow client.
-const STEPS_AHEAD: usize = 2;
+/// Steps under way or waiting for a slow client: one is read while another is opened, and a third is sent.
+const STEPS_AHEAD: usize = 3;
 /// How often a running export asks whether its key is still good.
 const KEY_CHECK: Duration = Duration::from_secs(1);
 

@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 /// Requests that were not answered as they should be.
 #[derive(Default)]
 pub(crate) struct Failures {
-    /// Nobody listened.
+    /// Nobody listened, or the node said that it ends: a balancer sends such a request to another.
     pub(crate) refused: AtomicUsize,
     /// The connection broke, or the answer took too long.
     pub(crate) broken: AtomicUsize,
@@ -114,7 +114,14 @@ impl Client {
         match whole(request).await {
             Ok(answer) => {
                 if answer.status == StatusCode::SERVICE_UNAVAILABLE {
-                    self.failures.unavailable.fetch_add(1, Ordering::Relaxed);
+                    let ends = answer.text.contains("The server is about to end.");
+                    let failures = &self.failures;
+                    let counter = if ends {
+                        &failures.refused
+                    } else {
+                        &failures.unavailable
+                    };
+                    counter.fetch_add(1, Ordering::Relaxed);
                 }
                 Some(answer)
             }
