@@ -10,7 +10,8 @@ use rustls::ClientConfig;
 use serde::Serialize;
 
 use crate::https::{Connection, Got, Pace, Sink};
-use crate::{print_json, tls};
+use crate::print_json;
+use crate::target::Target;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Coding {
@@ -21,15 +22,8 @@ enum Coding {
 
 #[derive(Args)]
 pub(crate) struct GetArgs {
-    /// Where the server is: https://127.0.0.1:PORT
-    #[arg(long)]
-    url: String,
-    /// The certificate to trust, PEM
-    #[arg(long)]
-    ca: PathBuf,
-    /// The API key
-    #[arg(long)]
-    key: String,
+    #[command(flatten)]
+    target: Target,
     /// What to ask for, with its query
     #[arg(long)]
     path: String,
@@ -94,9 +88,9 @@ struct Plan {
 pub(crate) fn run(args: GetArgs) -> anyhow::Result<()> {
     let body = args.post_ids.as_deref().map(post_body).transpose()?;
     let plan = Plan {
-        address: tls::address(&args.url)?.to_owned(),
-        tls: tls::client_config(&args.ca)?,
-        key: args.key,
+        address: args.target.address()?.to_owned(),
+        tls: args.target.tls()?,
+        key: args.target.key,
         headers: match args.accept_encoding {
             Coding::Identity => "Accept-Encoding: identity\r\n",
             Coding::Gzip => "Accept-Encoding: gzip\r\n",

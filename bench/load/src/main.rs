@@ -14,6 +14,7 @@ mod https;
 mod limit;
 mod page;
 mod submit;
+mod target;
 mod tls;
 
 use std::io::Write as _;

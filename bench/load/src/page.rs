@@ -1,6 +1,5 @@
 //! `load page`: how long the first and the last page of a batch's results take.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -9,19 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::https::{Connection, Sink};
-use crate::{print_json, tls};
+use crate::print_json;
+use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct PageArgs {
-    /// Where the server is: https://127.0.0.1:PORT
-    #[arg(long)]
-    url: String,
-    /// The certificate to trust, PEM
-    #[arg(long)]
-    ca: PathBuf,
-    /// The API key
-    #[arg(long)]
-    key: String,
+    #[command(flatten)]
+    target: Target,
     /// The batch
     #[arg(long)]
     batch: String,
@@ -48,8 +41,8 @@ struct Latency {
 }
 
 pub(crate) fn run(args: PageArgs) -> anyhow::Result<()> {
-    let (address, tls) = (tls::address(&args.url)?, tls::client_config(&args.ca)?);
-    let mut connection = Connection::open(address, tls, &args.key, "")?;
+    let (address, tls) = (args.target.address()?, args.target.tls()?);
+    let mut connection = Connection::open(address, tls, &args.target.key, "")?;
     let first = format!("/v1/balances?batchId={}&limit={}", args.batch, args.limit);
     let (mut last, mut pages) = (first.clone(), 1);
     while let Some(next) = next_page(&mut connection, &first, &last)? {

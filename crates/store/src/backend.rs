@@ -6,6 +6,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use crate::checkpoint::Checkpoints;
+use crate::writer::Writer;
 
 /// One value per database engine.
 pub(crate) enum OnEngine<S, P> {
@@ -25,8 +26,13 @@ pub(crate) type Backend = OnEngine<SqlitePools, PgPool>;
 pub(crate) struct SqlitePools {
     pub(crate) write: SqlitePool,
     pub(crate) read: SqlitePool,
+    pub(crate) writer: Writer,
     pub(crate) checkpoints: Checkpoints,
 }
+
+/// IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could otherwise fail in the
+/// middle because another process wrote in between.
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Expands an expression once per engine, with the connection in reach as `$c`.
 macro_rules! on {
@@ -81,18 +87,9 @@ impl Backend {
 
     pub(crate) async fn begin(&self) -> sqlx::Result<WriteConn> {
         Ok(match self {
-            // IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could
-            // otherwise fail in the middle because another process wrote in between.
-            Self::Sqlite(pools) => OnEngine::Sqlite(pools.write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(pools) => OnEngine::Sqlite(pools.write.begin_with(BEGIN).await?),
             Self::Postgres(pool) => OnEngine::Postgres(pool.begin().await?),
         })
-    }
-
-    /// Tells of a commit.
-    pub(crate) fn committed(&self) {
-        if let Self::Sqlite(pools) = self {
-            pools.checkpoints.committed();
-        }
     }
 
     pub(crate) async fn close(&self) {
@@ -112,6 +109,13 @@ impl WriteConn {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    pub(crate) async fn rollback(self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.rollback().await,
         }
     }
 }

@@ -37,6 +37,7 @@ mod submissions;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tx;
+mod writer;
 
 pub use api_keys::{ApiKey, ApiKeySecret, Caller};
 pub use audit::AuditEntry;

@@ -20,6 +20,7 @@ use crate::keyring::{Keyring, RequesterKeys};
 use crate::migrate;
 use crate::sealing::MasterKey;
 use crate::tx::unbroken;
+use crate::writer::Writer;
 
 /// Marks a file as Tidemark's: "TDMK" (SQLite file format, application id).
 pub(crate) const APPLICATION_ID: &str = "1413762379";
@@ -230,6 +231,7 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
         .await?;
     let checkpoints = Checkpoints::new(checkpoints, write.clone());
     Ok(SqlitePools {
+        writer: Writer::new(write.clone(), checkpoints.clone()),
         write,
         read,
         checkpoints,

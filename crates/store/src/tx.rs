@@ -30,7 +30,7 @@ pub(crate) struct Reader {
 
 impl Store {
     /// Runs `work` in one transaction and commits it if it returns `Ok`, else rolls it back. `call` names it
-    /// for the fault points.
+    /// for the fault points. On SQLite, other work may share the transaction, and be neither helped nor harmed by it.
     ///
     /// `work` must pass on every error that a call on `Tx` gives it: PostgreSQL commits a transaction in which
     /// a statement was refused as nothing at all, and reports success.
@@ -43,16 +43,19 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (backend, keyring) = (self.backend.clone(), self.keyring.clone());
+        let keyring = self.keyring.clone();
+        let pool = match &self.backend {
+            OnEngine::Sqlite(pools) => return pools.writer.write(call, keyring, work).await,
+            OnEngine::Postgres(pool) => pool.clone(),
+        };
         unbroken(async move {
             fault_point::reached(call, "begin");
-            let conn = backend.begin().await.map_err(Error::from)?;
+            let conn = OnEngine::Postgres(pool.begin().await.map_err(Error::from)?);
             fault_point::reached(call, "begun");
             let mut tx = Tx { conn, keyring };
             let value = work(&mut tx).await?;
             fault_point::reached(call, "commit");
             tx.conn.commit().await.map_err(Error::CommitUnknown)?;
-            backend.committed();
             fault_point::reached(call, "committed");
             Ok(value)
         })

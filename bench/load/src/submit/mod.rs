@@ -7,26 +7,19 @@ mod body;
 mod connection;
 mod measure;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use self::measure::Plan;
-use crate::{print_json, tls};
+use crate::print_json;
+use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct SubmitArgs {
-    /// Where the server is: https://127.0.0.1:PORT
-    #[arg(long)]
-    url: String,
-    /// The certificate to trust, PEM
-    #[arg(long)]
-    ca: PathBuf,
-    /// The API key
-    #[arg(long)]
-    key: String,
+    #[command(flatten)]
+    target: Target,
     /// Connections, each with one request under way
     #[arg(long, default_value_t = 1)]
     clients: usize,
@@ -53,9 +46,9 @@ pub(crate) struct SubmitArgs {
 pub(crate) fn run(args: SubmitArgs) -> anyhow::Result<()> {
     let nonce = u32::from_str_radix(&args.nonce, 16).context("--nonce must be hexadecimal")?;
     let plan = Plan {
-        address: tls::address(&args.url)?.to_owned(),
-        tls: tls::client_config(&args.ca)?,
-        key: args.key,
+        address: args.target.address()?.to_owned(),
+        tls: args.target.tls()?,
+        key: args.target.key,
         clients: args.clients,
         time: Duration::from_secs_f64(args.seconds),
         count: args.count,

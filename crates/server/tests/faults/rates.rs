@@ -66,6 +66,8 @@ type Measure = fn(&Rate) -> f64;
 const MEASURES: [Measure; 2] = [|rate| rate.per_cpu_second, |rate| rate.per_second];
 
 async fn series(site: &Site, control: &Site, dice: &mut fastrand::Rng) -> Vec<Pair> {
+    tidy(site).await;
+    tidy(control).await;
     // What the first moments compile, cache and connect is no part of the rate.
     stretch(site, dice).await;
     stretch(control, dice).await;
@@ -84,6 +86,14 @@ async fn series(site: &Site, control: &Site, dice: &mut fastrand::Rng) -> Vec<Pa
         pairs.push(pair);
     }
     pairs
+}
+
+/// Brings a database to the state that PostgreSQL itself brings it to every minute or so. Else its statistics,
+/// and with them its plans, would change in the middle of one series and not of another.
+async fn tidy(site: &Site) {
+    let mut plain = Plain::open(&site.db).await;
+    plain.run("VACUUM ANALYZE").await;
+    plain.run("CHECKPOINT").await;
 }
 
 /// Loads a site for a while and until all of it is settled.
