@@ -227,7 +227,8 @@ async fn sqlite(path: &Path, mode: OpenMode) -> Result<SqlitePools> {
     let read = forever(SqlitePoolOptions::new().max_connections(READERS))
         .min_connections(1)
         .idle_timeout(KEPT_IDLE)
-        .connect_with(options.read_only(true))
+        // In KiB. The system keeps pages too, and there are eight of these.
+        .connect_with(options.read_only(true).pragma("cache_size", "-512"))
         .await?;
     let checkpoints = Checkpoints::new(checkpoints, write.clone());
     Ok(SqlitePools {
