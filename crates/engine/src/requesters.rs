@@ -38,6 +38,7 @@ impl Engine {
             requester_id: self.id(RequesterId::new),
             name: name.to_owned(),
             cards: false,
+            second_factor_required: false,
         };
         let (added, now) = (requester.clone(), self.now());
         let (audit_id, entry) =
