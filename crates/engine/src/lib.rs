@@ -31,5 +31,5 @@ pub use requesters::AdminError;
 pub use stop::{Phase, Stop, Stopper};
 pub use submit::{Origin, SubmitError, Submitted};
 pub use users::{
-    Actor, Enrolment, LINK_LIFETIME, NewUser, Next, SignIn, Signed, Standing, UserError, Visitor,
+    Actor, Enrolment, LINK_LIFETIME, NewUser, Next, Sessions, SignIn, Signed, Standing, UserError, Visitor,
 };

@@ -130,31 +130,6 @@ impl Tx {
         Ok(run!(&mut self.conn, UPDATE, id, sealed)? == 1)
     }
 
-    /// The secret of the second factor that is being set up in a session.
-    pub async fn new_totp_secret(&mut self, user: &User, id: SessionId) -> Result<Option<TotpSecret>> {
-        const SELECT: &str = "SELECT new_totp_secret FROM sessions \
-                              WHERE session_id = $1 AND user_id = $2 AND new_totp_secret IS NOT NULL";
-        let sealed: Option<Vec<u8>> = on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
-            .bind(id.uuid())
-            .bind(user.user_id.uuid())
-            .fetch_optional(c)
-            .await)?;
-        let keys = self
-            .keyring
-            .clone()
-            .keys(&mut self.conn, user.requester_id)
-            .await?;
-        sealed
-            .map(|sealed| {
-                keys.open(Purpose::NewTotpSecret, id.uuid().as_bytes(), &sealed)
-                    .ok()
-                    .and_then(|plain| plain.as_slice().try_into().ok())
-                    .map(TotpSecret::from_bytes)
-                    .ok_or_else(|| Error::corrupt("sessions", "new_totp_secret", id))
-            })
-            .transpose()
-    }
-
     /// Forgets up to `limit` sessions whose time is over; returns how many.
     pub async fn forget_sessions(&mut self, now: Timestamp, limit: u32) -> Result<u64> {
         let sql = format!(
@@ -233,6 +208,38 @@ impl Store {
             })
         })
         .transpose()
+    }
+
+    /// The secret of the second factor that is being set up in a session of a user.
+    pub async fn new_totp_secret(&self, user: &User, id: SessionId) -> Result<Option<TotpSecret>> {
+        const SELECT: &str = "SELECT new_totp_secret FROM sessions \
+                              WHERE session_id = $1 AND user_id = $2 AND new_totp_secret IS NOT NULL";
+        let (user_id, requester_id) = (user.user_id.uuid(), user.requester_id);
+        self.read("new_totp_secret", move |reader| {
+            Box::pin(async move {
+                let sealed: Option<Vec<u8>> = on!(&mut reader.conn, |c| sqlx::query_scalar(SELECT)
+                    .bind(id.uuid())
+                    .bind(user_id)
+                    .fetch_optional(c)
+                    .await)?;
+                let keys = reader
+                    .keyring
+                    .clone()
+                    .keys(&mut reader.conn, requester_id)
+                    .await?;
+                let open = |sealed: Vec<u8>| {
+                    let plain = keys
+                        .open(Purpose::NewTotpSecret, id.uuid().as_bytes(), &sealed)
+                        .ok();
+                    plain
+                        .and_then(|plain| plain.as_slice().try_into().ok())
+                        .map(TotpSecret::from_bytes)
+                        .ok_or_else(|| Error::corrupt("sessions", "new_totp_secret", id))
+                };
+                sealed.map(open).transpose()
+            })
+        })
+        .await
     }
 
     /// Whether a session that was good still is, for what stays open long.

@@ -3,13 +3,13 @@
 use sqlx::AssertSqlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{RequesterId, UserId};
-use tidemark_domain::secret::Secret;
 use tidemark_domain::user::{DisplayName, LoginName, Role};
 use uuid::Uuid;
 
 use crate::backend::{on, run};
 use crate::error::{Error, Result};
 use crate::open::Store;
+use crate::passwords::PasswordHash;
 use crate::sealing::Purpose;
 use crate::totp::TotpSecret;
 use crate::tx::Tx;
@@ -32,8 +32,7 @@ pub struct User {
 /// A user and what a password is held against.
 pub struct Credentials {
     pub user: User,
-    /// A PHC string.
-    pub password_hash: Option<Secret>,
+    pub password_hash: Option<PasswordHash>,
     /// Whether the user's requester asks for a second factor.
     pub second_factor_required: bool,
 }
@@ -145,10 +144,21 @@ impl Tx {
     }
 
     /// Sets a password, or leaves a user without one.
-    pub async fn set_password(&mut self, id: UserId, hash: Option<&Secret>) -> Result<()> {
+    pub async fn set_password(&mut self, id: UserId, hash: Option<&PasswordHash>) -> Result<()> {
         const UPDATE: &str = "UPDATE users SET password_hash = $2 WHERE user_id = $1";
-        run!(&mut self.conn, UPDATE, id.uuid(), hash.map(Secret::expose))?;
+        run!(&mut self.conn, UPDATE, id.uuid(), hash.map(PasswordHash::text))?;
         Ok(())
+    }
+
+    /// Whether a user still has the password that was found right before the transaction began, and may use it.
+    pub async fn still_has_password(&mut self, id: UserId, hash: &PasswordHash) -> Result<bool> {
+        const SELECT: &str = "SELECT EXISTS (SELECT 1 FROM users \
+                              WHERE user_id = $1 AND password_hash = $2 AND disabled_at IS NULL)";
+        Ok(on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
+            .bind(id.uuid())
+            .bind(hash.text())
+            .fetch_one(c)
+            .await)?)
     }
 
     pub async fn note_sign_in(&mut self, id: UserId, now: Timestamp) -> Result<()> {
@@ -286,7 +296,7 @@ impl Store {
         row.map(|row| {
             Ok(Credentials {
                 user: row.user.try_into()?,
-                password_hash: row.password_hash.map(Secret::new),
+                password_hash: row.password_hash.map(PasswordHash::stored),
                 second_factor_required: row.second_factor_required,
             })
         })

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use tidemark_domain::id::{RequestId, RequesterId};
 use tidemark_domain::limits::MAX_USER_AGENT_CHARS;
 use tidemark_domain::user::Permission;
-use tidemark_store::AuditEntry;
+use tidemark_store::{AuditEntry, User};
 
 use super::error::UserError;
 use super::session::{Signed, Standing};
@@ -58,17 +58,19 @@ impl Actor<'_> {
 
     /// An act's entry in the audit trail.
     pub fn entry(self, of: RequesterId, action: &'static str, object: impl Display) -> AuditEntry {
-        let (actor, visitor) = match self {
-            Self::CommandLine => ("command line".to_owned(), None),
-            Self::User(signed, visitor) => (format!("user:{}", signed.user.user_id), Some(visitor)),
-        };
-        AuditEntry {
-            requester_id: Some(of),
-            actor,
-            action,
-            object: object.to_string(),
-            address: visitor.and_then(|visitor| visitor.address.clone()),
-            request_id: visitor.map(|visitor| visitor.request_id),
+        match self {
+            Self::CommandLine => AuditEntry {
+                requester_id: Some(of),
+                actor: "command line".to_owned(),
+                action,
+                object: object.to_string(),
+                address: None,
+                request_id: None,
+            },
+            Self::User(signed, visitor) => AuditEntry {
+                requester_id: Some(of),
+                ..of_visitor(&signed.user, visitor, action, object)
+            },
         }
     }
 }
@@ -77,5 +79,22 @@ impl Signed {
     /// Whether the user may do this now: nothing at all before the second factor was shown.
     pub const fn may(&self, permission: Permission) -> bool {
         matches!(self.standing, Standing::Full) && self.user.role.may(permission)
+    }
+}
+
+/// The entry of something that somebody did on the way in, as a user who is not signed in yet.
+pub(crate) fn of_visitor(
+    user: &User,
+    visitor: &Visitor,
+    action: &'static str,
+    object: impl Display,
+) -> AuditEntry {
+    AuditEntry {
+        requester_id: Some(user.requester_id),
+        actor: format!("user:{}", user.user_id),
+        action,
+        object: object.to_string(),
+        address: visitor.address.clone(),
+        request_id: Some(visitor.request_id),
     }
 }

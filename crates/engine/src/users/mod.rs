@@ -18,8 +18,9 @@ pub use actor::{Actor, Visitor};
 pub use error::UserError;
 pub use manage::{LINK_LIFETIME, NewUser};
 pub use second_factor::Enrolment;
-pub use session::{Signed, Standing};
+pub use session::{Sessions, Signed, Standing};
 pub use sign_in::{Next, SignIn};
 
 pub(crate) use hashing::Hashing;
-pub(crate) use tries::Addresses;
+pub(crate) use keys::KeyUses;
+pub(crate) use tries::{Addresses, REMEMBERED};
