@@ -64,6 +64,9 @@ ids! {
     /// A running process that claims work.
     NodeId
     RequestId
+    /// A person who uses the dashboard.
+    UserId
+    SessionId
 }
 
 /// One authorizer's place in one batch, counted as the submission counts its rows.

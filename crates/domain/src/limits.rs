@@ -45,3 +45,7 @@ pub const CSV_IDEMPOTENCY_HOURS: u64 = 1;
 pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 /// Characters of a requester's or a key's name.
 pub const MAX_NAME_CHARS: usize = 255;
+/// Characters of a user's display name.
+pub const MAX_DISPLAY_NAME_CHARS: usize = 100;
+/// Characters of what a browser says of itself that a session keeps.
+pub const MAX_USER_AGENT_CHARS: usize = 200;

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use tidemark_domain::check::LEASE;
 use tidemark_domain::clock::{Clock, Timestamp};
-use tidemark_domain::id::{BatchId, NodeId, RequesterId};
+use tidemark_domain::id::{BatchId, NodeId, RequestId, RequesterId};
 use tidemark_domain::institution::Directory;
 use tidemark_domain::retry::RetryPolicy;
 use tidemark_providers::guard::Guard;
 use tidemark_store::Store;
 use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
 
 use crate::metrics::Metrics;
+use crate::users::{Addresses, Hashing, KeyUses, Sessions};
 use crate::vault::Vault;
 
 /// What an operator may set.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How often to look for work that nobody announced: another node's, or a lost lease.
     pub poll: Duration,
+    /// How long users stay signed in.
+    pub sessions: Sessions,
 }
 
 impl Default for Settings {
@@ -33,6 +37,7 @@ impl Default for Settings {
             retry: RetryPolicy::SANDBOX,
             lease: LEASE,
             poll: Duration::from_secs(2),
+            sessions: Sessions::default(),
         }
     }
 }
@@ -56,6 +61,9 @@ pub struct Engine {
     /// When batches that are corrupt were last named.
     pub(crate) reported: Mutex<BTreeMap<BatchId, Timestamp>>,
     pub(crate) metrics: Metrics,
+    pub(crate) hashing: Hashing,
+    pub(crate) addresses: Addresses,
+    pub(crate) key_uses: KeyUses,
     /// What tests have in store for exports.
     #[cfg(feature = "testing")]
     pub(crate) mishaps: crate::testing::Mishaps,
@@ -90,6 +98,9 @@ impl Engine {
             turn: Mutex::new(None),
             reported: Mutex::default(),
             metrics: Metrics::new(),
+            hashing: Hashing::new(),
+            addresses: Addresses::default(),
+            key_uses: KeyUses::default(),
             #[cfg(feature = "testing")]
             mishaps: Mutex::default(),
             cores: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
@@ -132,6 +143,11 @@ impl Engine {
     /// A new version 7 id of any kind: `engine.id(BatchId::new)`.
     pub fn id<T>(&self, make: impl FnOnce(Timestamp, [u8; 10]) -> T) -> T {
         make(self.now(), id_bits(&mut self.random()))
+    }
+
+    /// A new id for an entry of the audit trail.
+    pub(crate) fn audit_id(&self) -> Uuid {
+        self.id(RequestId::new).uuid()
     }
 
     pub(crate) fn random_u64(&self) -> u64 {

@@ -19,6 +19,7 @@ mod stop;
 mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod users;
 mod vault;
 
 pub use coding::Coding;
@@ -29,3 +30,6 @@ pub use node::Presence;
 pub use requesters::AdminError;
 pub use stop::{Phase, Stop, Stopper};
 pub use submit::{Origin, SubmitError, Submitted};
+pub use users::{
+    Actor, Enrolment, LINK_LIFETIME, NewUser, Next, Sessions, SignIn, Signed, Standing, UserError, Visitor,
+};

@@ -2,7 +2,7 @@
 
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::fault::Invalid;
-use tidemark_domain::id::{ApiKeyId, RequestId, RequesterId};
+use tidemark_domain::id::{ApiKeyId, RequesterId};
 use tidemark_domain::limits::MAX_NAME_CHARS;
 use tidemark_store::{ApiKey, ApiKeySecret, AuditEntry, Error, Requester};
 
@@ -21,23 +21,24 @@ pub enum AdminError {
     Store(#[from] Error),
 }
 
-fn check_name(name: &str) -> Result<(), AdminError> {
+pub(crate) fn check_name(name: &str) -> Result<(), Invalid> {
     let chars = name.chars().count();
     if !(1..=MAX_NAME_CHARS).contains(&chars) || name.trim() != name || name.chars().any(char::is_control) {
-        return Err(AdminError::Name(Invalid(
+        return Err(Invalid(
             "must be 1 to 255 printable characters without spaces at its edges",
-        )));
+        ));
     }
     Ok(())
 }
 
 impl Engine {
     pub async fn add_requester(&self, name: &str) -> Result<Requester, AdminError> {
-        check_name(name)?;
+        check_name(name).map_err(AdminError::Name)?;
         let requester = Requester {
             requester_id: self.id(RequesterId::new),
             name: name.to_owned(),
             cards: false,
+            second_factor_required: false,
         };
         let (added, now) = (requester.clone(), self.now());
         let (audit_id, entry) =
@@ -81,7 +82,7 @@ impl Engine {
         name: &str,
         expires_at: Option<Timestamp>,
     ) -> Result<(ApiKey, ApiKeySecret), AdminError> {
-        check_name(name)?;
+        check_name(name).map_err(AdminError::Name)?;
         let requester_id = self.requester(requester).await?.requester_id;
         let key = ApiKey {
             api_key_id: self.id(ApiKeyId::new),
@@ -140,6 +141,6 @@ impl Engine {
             address: None,
             request_id: None,
         };
-        (self.id(RequestId::new).uuid(), entry)
+        (self.audit_id(), entry)
     }
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidemark_store::Error;
+
 use crate::engine::Engine;
 use crate::stop::{Phase, Stop};
+use crate::users::REMEMBERED;
 
 const EVERY: Duration = Duration::from_mins(10);
 /// Rows of one transaction, so that submissions never wait long for the lock.
@@ -16,6 +19,9 @@ impl Engine {
         while stop.phase() == Phase::Running {
             if let Err(error) = self.forget_expired().await {
                 tracing::warn!(%error, "forgetting old idempotency entries failed");
+            }
+            if let Err(error) = self.forget_sessions().await {
+                tracing::warn!(%error, "forgetting old sessions failed");
             }
             tokio::select! {
                 () = self.clock.sleep_until(self.now().after(EVERY)) => {}
@@ -37,6 +43,28 @@ impl Engine {
                 .await?;
             forgotten += gone;
             if gone < u64::from(AT_ONCE) {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    /// Forgets sessions and links whose time is over, and wrong tries of long ago; returns how many sessions.
+    pub async fn forget_sessions(&self) -> tidemark_store::Result<u64> {
+        let mut forgotten = 0;
+        loop {
+            let now = self.now();
+            let (sessions, tries) = self
+                .store
+                .write("forget_sessions", move |tx| {
+                    Box::pin(async move {
+                        tx.forget_user_links(now).await?;
+                        let tries = tx.forget_tries(now.before(REMEMBERED), AT_ONCE).await?;
+                        Ok::<_, Error>((tx.forget_sessions(now, AT_ONCE).await?, tries))
+                    })
+                })
+                .await?;
+            forgotten += sessions;
+            if sessions.max(tries) < u64::from(AT_ONCE) {
                 return Ok(forgotten);
             }
         }

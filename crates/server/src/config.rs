@@ -353,6 +353,7 @@ impl Resolver {
                 },
                 lease,
                 poll: defaults.poll.min(lease / 2),
+                sessions: defaults.sessions,
             },
             limits: Limits {
                 per_second: u32::try_from(per_second)?,

@@ -6,7 +6,7 @@ use tidemark_domain::secret::Secret;
 use uuid::Uuid;
 use zeroize::Zeroize as _;
 
-use crate::backend::on;
+use crate::backend::{on, run};
 use crate::error::Result;
 use crate::open::Store;
 use crate::sealing::{Digest, random};
@@ -55,7 +55,7 @@ fn check_value(random: &str) -> String {
 
 /// The number that `bytes` are, big-endian, in `len` base62 digits: letters and digits only, so that a
 /// double click selects a key whole.
-fn base62(bytes: &[u8], len: usize) -> String {
+pub(crate) fn base62(bytes: &[u8], len: usize) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut number = bytes.to_vec();
     let mut text: Vec<char> = (0..len)
@@ -80,6 +80,26 @@ pub struct ApiKey {
     pub requester_id: RequesterId,
     pub name: String,
     pub expires_at: Option<Timestamp>,
+}
+
+/// A key as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    pub key: ApiKey,
+    pub created_at: Timestamp,
+    /// Within a few minutes.
+    pub last_used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    api_key_id: Uuid,
+    name: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    last_used_at: Option<i64>,
+    revoked_at: Option<i64>,
 }
 
 /// Who sent a request.
@@ -120,6 +140,16 @@ impl Tx {
         })?;
         Ok(owner.map(RequesterId::from_uuid))
     }
+
+    /// Notes when keys were last used.
+    pub async fn note_key_uses(&mut self, uses: &[(ApiKeyId, Timestamp)]) -> Result<()> {
+        const UPDATE: &str = "UPDATE api_keys SET last_used_at = $2 \
+                              WHERE api_key_id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+        for (id, at) in uses {
+            run!(&mut self.conn, UPDATE, id.uuid(), at.as_micros())?;
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -147,6 +177,34 @@ impl Store {
             requester_id: RequesterId::from_uuid(requester),
             cards,
         }))
+    }
+
+    /// Every key that a requester ever had, the newest in front.
+    pub async fn api_keys(&self, requester_id: RequesterId) -> Result<Vec<ListedKey>> {
+        const SELECT: &str = "SELECT api_key_id, name, created_at, expires_at, last_used_at, revoked_at \
+             FROM api_keys WHERE requester_id = $1 ORDER BY created_at DESC, api_key_id DESC";
+        let rows: Vec<ListedRow> = self
+            .read("api_keys", move |reader| {
+                Box::pin(async move {
+                    Ok(on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
+                        .bind(requester_id.uuid())
+                        .fetch_all(c)
+                        .await)?)
+                })
+            })
+            .await?;
+        let listed = |row: ListedRow| ListedKey {
+            key: ApiKey {
+                api_key_id: ApiKeyId::from_uuid(row.api_key_id),
+                requester_id,
+                name: row.name,
+                expires_at: row.expires_at.map(Timestamp::from_micros),
+            },
+            created_at: Timestamp::from_micros(row.created_at),
+            last_used_at: row.last_used_at.map(Timestamp::from_micros),
+            revoked_at: row.revoked_at.map(Timestamp::from_micros),
+        };
+        Ok(rows.into_iter().map(listed).collect())
     }
 
     /// Whether a key that was good still is.

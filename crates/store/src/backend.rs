@@ -51,6 +51,18 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Runs a statement that gives no rows, with its parameters, and tells how many it changed.
+macro_rules! run {
+    ($conn:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::backend::on!($conn, |c| sqlx::query($sql)
+            $(.bind($value))*
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))
+    };
+}
+pub(crate) use run;
+
 impl<S, P> OnEngine<S, P> {
     /// The row-locking end of a SELECT. SQLite's single writer needs none.
     pub(crate) fn for_update(&self) -> &'static str {

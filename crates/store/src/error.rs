@@ -24,6 +24,8 @@ pub enum Error {
     /// A name that must be unique is in use.
     #[error("the name is taken: another requester has it")]
     NameTaken,
+    #[error("the e-mail address is taken: another user of this server has it")]
+    EmailTaken,
     #[error("no such requester")]
     NoSuchRequester,
     #[error(
@@ -89,8 +91,17 @@ impl Error {
 
     /// Maps a unique violation to [`Error::NameTaken`].
     pub(crate) fn name_taken(error: sqlx::Error) -> Self {
+        Self::taken(error, Self::NameTaken)
+    }
+
+    /// Maps a unique violation to [`Error::EmailTaken`].
+    pub(crate) fn email_taken(error: sqlx::Error) -> Self {
+        Self::taken(error, Self::EmailTaken)
+    }
+
+    fn taken(error: sqlx::Error, taken: Self) -> Self {
         match &error {
-            sqlx::Error::Database(e) if e.is_unique_violation() => Self::NameTaken,
+            sqlx::Error::Database(e) if e.is_unique_violation() => taken,
             _ => Self::Database(error),
         }
     }

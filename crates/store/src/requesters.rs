@@ -1,10 +1,11 @@
 //! Requesters: the customer organisations that own data.
 
+use sqlx::AssertSqlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::RequesterId;
 use uuid::Uuid;
 
-use crate::backend::on;
+use crate::backend::{on, run};
 use crate::error::{Error, Result};
 use crate::open::Store;
 use crate::tx::Tx;
@@ -15,6 +16,8 @@ pub struct Requester {
     pub name: String,
     /// Whether debit cards are approved for it.
     pub cards: bool,
+    /// Whether each of its users must have a second factor.
+    pub second_factor_required: bool,
 }
 
 impl Tx {
@@ -40,29 +43,48 @@ impl Tx {
     /// Approves or refuses debit cards for a requester. [`Error::NoSuchRequester`] if there is none.
     pub async fn set_cards(&mut self, requester_id: RequesterId, cards: bool) -> Result<()> {
         const UPDATE: &str = "UPDATE requesters SET cards = $2 WHERE requester_id = $1";
-        let id = requester_id.uuid();
-        let changed = on!(&mut self.conn, |c| {
-            sqlx::query(UPDATE)
-                .bind(id)
-                .bind(cards)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
-        if changed == 0 {
-            Err(Error::NoSuchRequester)
-        } else {
-            Ok(())
+        self.one_requester(UPDATE, requester_id, cards).await
+    }
+
+    /// Asks all users of a requester for a second factor, or leaves it to them. [`Error::NoSuchRequester`] if
+    /// there is none.
+    pub async fn set_second_factor_required(
+        &mut self,
+        requester_id: RequesterId,
+        required: bool,
+    ) -> Result<()> {
+        const UPDATE: &str = "UPDATE requesters SET second_factor_required = $2 WHERE requester_id = $1";
+        self.one_requester(UPDATE, requester_id, required).await
+    }
+
+    async fn one_requester(&mut self, update: &'static str, id: RequesterId, value: bool) -> Result<()> {
+        match run!(&mut self.conn, update, id.uuid(), value)? {
+            0 => Err(Error::NoSuchRequester),
+            _ => Ok(()),
         }
+    }
+
+    /// Holds a requester until the end of the transaction, for what must count its users and then change them.
+    pub async fn lock_requester(&mut self, requester_id: RequesterId) -> Result<()> {
+        let sql = format!(
+            "SELECT requester_id FROM requesters WHERE requester_id = $1{}",
+            self.conn.for_update()
+        );
+        let found: Option<Uuid> = on!(&mut self.conn, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(requester_id.uuid())
+            .fetch_optional(c)
+            .await)?;
+        found.map(|_| ()).ok_or(Error::NoSuchRequester)
     }
 }
 
 impl Store {
     /// The requester of this name.
     pub async fn requester(&self, name: &str) -> Result<Option<Requester>> {
-        const SELECT: &str = "SELECT requester_id, name, cards FROM requesters WHERE name = $1";
+        const SELECT: &str =
+            "SELECT requester_id, name, cards, second_factor_required FROM requesters WHERE name = $1";
         let name = name.to_owned();
-        let row: Option<(Uuid, String, bool)> = self
+        let row: Option<(Uuid, String, bool, bool)> = self
             .read("requester", move |reader| {
                 Box::pin(async move {
                     Ok(on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
@@ -72,10 +94,11 @@ impl Store {
                 })
             })
             .await?;
-        Ok(row.map(|(id, name, cards)| Requester {
+        Ok(row.map(|(id, name, cards, second_factor_required)| Requester {
             requester_id: RequesterId::from_uuid(id),
             name,
             cards,
+            second_factor_required,
         }))
     }
 }

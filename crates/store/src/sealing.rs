@@ -32,6 +32,9 @@ pub(crate) enum Purpose {
     IdempotentReply,
     SegmentHead,
     SegmentPart,
+    TotpSecret,
+    /// Of a second factor that is being set up.
+    NewTotpSecret,
     /// In memory only.
     Cvv,
 }
@@ -51,6 +54,8 @@ impl Purpose {
             Self::IdempotentReply => b"tidemark/idempotency.reply/1",
             Self::SegmentHead => b"tidemark/segments.head/1",
             Self::SegmentPart => b"tidemark/segment_parts.sealed/1",
+            Self::TotpSecret => b"tidemark/users.totp_secret/1",
+            Self::NewTotpSecret => b"tidemark/sessions.new_totp_secret/1",
             Self::Cvv => b"tidemark/cvv/1",
         }
     }
@@ -197,6 +202,12 @@ impl MasterKey {
     pub(crate) fn check_value(&self) -> Vec<u8> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes);
         hmac::sign(&key, b"tidemark/master key check/1").as_ref().to_vec()
+    }
+
+    /// A keyed hash for what belongs to no requester.
+    pub(crate) fn keyed_hash(&self, purpose: &'static str, text: &str) -> Digest {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes);
+        Digest::keyed(&key, purpose.as_bytes(), &[text.as_bytes()])
     }
 
     pub(crate) fn wrap(&self, requester_id: RequesterId, row: &[u8], data_key: &[u8; KEY_LEN]) -> Vec<u8> {

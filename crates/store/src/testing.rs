@@ -25,7 +25,14 @@ pub const SCHEMA_VERSION: i64 = crate::migrate::SCHEMA_VERSION;
 pub const MISCOUNTED: &str = crate::batches::MISCOUNTED;
 
 /// Statements that take a database back to the schema of the first version.
-pub const TO_SCHEMA_1: [&str; 8] = [
+pub const TO_SCHEMA_1: [&str; 15] = [
+    "DROP TABLE sign_in_tries",
+    "DROP TABLE recovery_codes",
+    "DROP TABLE sessions",
+    "DROP TABLE user_links",
+    "DROP TABLE users",
+    "ALTER TABLE api_keys DROP COLUMN last_used_at",
+    "ALTER TABLE requesters DROP COLUMN second_factor_required",
     "DROP TABLE segment_parts",
     "DROP TABLE segments",
     "DROP INDEX batches_to_seal",

@@ -133,6 +133,7 @@ fn keys() -> std::sync::Arc<RequesterKeys> {
             requester_id: id,
             name: "Lender".to_owned(),
             cards: false,
+            second_factor_required: false,
         };
         let added = store.write("test", move |tx| {
             Box::pin(async move { tx.add_requester(&requester, RULES.now).await })

@@ -165,6 +165,7 @@ async fn a_requester_is_found_by_its_name(db: TestDatabase) {
         requester_id: RequesterId::new(NOW, random()),
         name: "Łódź & Co".to_owned(),
         cards: false,
+        second_factor_required: false,
     };
     assert_eq!(store.requester(&requester.name).await.unwrap(), None);
     add_requester(&store, &requester).await.unwrap();
@@ -179,6 +180,7 @@ async fn a_name_is_taken_once(db: TestDatabase) {
         requester_id: RequesterId::new(NOW, random()),
         name: "A".to_owned(),
         cards: false,
+        second_factor_required: false,
     };
     assert!(matches!(
         add_requester(&store, &second).await,
@@ -237,6 +239,7 @@ async fn keys_of_a_requester_that_was_rolled_back_are_not_used_for_the_next_of_i
         requester_id: RequesterId::new(NOW, random()),
         name: "A".to_owned(),
         cards: true,
+        second_factor_required: false,
     };
     let (id, again) = (requester.requester_id, requester.clone());
     let what = Remembered::new(&other.keys, id, Endpoint::JsonSubmission, None, b"");

@@ -76,6 +76,7 @@ async fn a_write_dropped_in_its_middle_still_ends(db: TestDatabase) {
             requester_id,
             name: name.to_owned(),
             cards: false,
+            second_factor_required: false,
         }
     };
     let (first, second) = (requester("A"), requester("B"));

@@ -138,6 +138,7 @@ impl Tenant {
             requester_id: id,
             name: name.to_owned(),
             cards: true,
+            second_factor_required: false,
         };
         let added = store.write("test", move |tx| {
             Box::pin(async move { tx.add_requester(&requester, NOW).await })

@@ -19,6 +19,7 @@ fn named(name: &str) -> Requester {
         requester_id: RequesterId::new(NOW, random()),
         name: name.to_owned(),
         cards: false,
+        second_factor_required: false,
     }
 }
 
