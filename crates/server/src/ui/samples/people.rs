@@ -175,7 +175,7 @@ fn users() -> Vec<Sample> {
         name: name.to_owned(),
         email: format!(
             "{}@acme-lending.example",
-            name.to_lowercase().replace([' ', 'é'], ".")
+            name.to_lowercase().replace(' ', ".").replace('é', "e")
         ),
         role,
         state,

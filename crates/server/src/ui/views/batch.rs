@@ -1,6 +1,7 @@
 //! `GET /batches/{batch_id}`: one batch, live while it runs.
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::BatchId;
 use tidemark_domain::money::Cents;
@@ -56,6 +57,8 @@ pub struct ResultRow {
     pub recorded_at: Timestamp,
 }
 
+impl HtmlSafe for BatchLive {}
+
 impl Results {
     fn asks_for(&self, status: &Status) -> bool {
         self.status.as_ref() == Some(status)
@@ -108,8 +111,7 @@ impl Batch {
     /// The line of a terminal that downloads the same file.
     fn curl(&self) -> String {
         format!(
-            "curl -fsS -H \"Authorization: Bearer $TIDEMARK_API_KEY\" \\\n     \
-             \"{}/v1/balances/csv?batch_ids={}\" -o results.csv",
+            "curl -fsS -H \"Authorization: Bearer $TIDEMARK_API_KEY\" \\\n  \"{}/v1/balances/csv?batch_ids={}\" \\\n  -o results.csv",
             self.api_url, self.live.batch_id
         )
     }

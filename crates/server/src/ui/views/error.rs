@@ -77,7 +77,7 @@ impl ErrorKind {
                 "Nothing was done. Open the page again from the menu, and send the form from there."
             }
             Self::Failed => {
-                "Nothing that you submitted was lost. Try again; if it happens again, give the request id below to your administrator."
+                "What was submitted before is safe. Try again; if it happens again, give the request id below to your administrator."
             }
             Self::Busy => "It has more to do than it can take right now. Wait a few seconds, then try again.",
         }

@@ -1,6 +1,7 @@
 //! `GET /`: what runs now, and what came of the last days.
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 use tidemark_domain::money::Cents;
 use tidemark_domain::outcome::Status;
 
@@ -59,6 +60,8 @@ pub struct InstitutionFailures {
     pub failed: u64,
     pub total: u64,
 }
+
+impl HtmlSafe for Running {}
 
 impl Overview {
     fn section(&self) -> Section {
