@@ -1,6 +1,11 @@
 //! Every page in each of its states, of made-up data: for tests, for screenshots, and for whoever works on a page
 //! without a server.
+#![allow(
+    clippy::unwrap_used,
+    reason = "made-up data that tests make before anybody sees it"
+)]
 
+mod overview;
 mod people;
 mod results;
 
@@ -22,7 +27,8 @@ pub const PRIVATE: [&str; 4] = ["5125550142", "512-555-0142", "000-12-3456", "44
 
 /// Every page in each of its states.
 pub fn all() -> Vec<Sample> {
-    let mut samples = results::all();
+    let mut samples = overview::all();
+    samples.extend(results::all());
     samples.extend(people::all());
     samples
 }

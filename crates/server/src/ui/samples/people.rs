@@ -169,21 +169,22 @@ fn keys() -> Vec<Sample> {
     ]
 }
 
-fn users() -> Vec<Sample> {
-    let user = |number: u8, name: &str, role, state, seen: Option<i64>| UserRow {
+fn user(number: u8, name: &str, role: Role, state: UserState, seen: Option<i64>) -> UserRow {
+    let local = name.to_lowercase().replace(' ', ".").replace('é', "e");
+    UserRow {
         id: batch_id(number).to_string(),
         name: name.to_owned(),
-        email: format!(
-            "{}@acme-lending.example",
-            name.to_lowercase().replace(' ', ".").replace('é', "e")
-        ),
+        email: format!("{local}@acme-lending.example"),
         role,
         state,
         second_factor: number < 3,
         last_sign_in_at: seen.map(ago),
         is_self: number == 1,
-    };
-    let page = || Users {
+    }
+}
+
+fn list_of_users() -> Users {
+    Users {
         frame: frame(Role::Admin),
         users: vec![
             user(1, "Jane Doe", Role::Admin, UserState::Active, Some(2 * HOUR)),
@@ -200,23 +201,22 @@ fn users() -> Vec<Sample> {
         link: None,
         form: UserForm::default(),
         second_factor_required: false,
+    }
+}
+
+fn users() -> Vec<Sample> {
+    let link = |user_name: &str, reset| OneTimeLink {
+        user_name: user_name.to_owned(),
+        url: "https://tidemark.example/set-password/8fJq2xTn5vKcYw7RbZ3mLd".to_owned(),
+        expires_at: ago(-2 * DAY),
+        reset,
     };
-    let mut linked = page();
-    linked.link = Some(OneTimeLink {
-        user_name: "Renée Fournier".to_owned(),
-        url: "https://tidemark.example/set-password/8fJq2xTn5vKcYw7RbZ3mLd".to_owned(),
-        expires_at: ago(-2 * DAY),
-        reset: false,
-    });
-    let mut reset = page();
+    let mut linked = list_of_users();
+    linked.link = Some(link("Renée Fournier", false));
+    let mut reset = list_of_users();
     reset.second_factor_required = true;
-    reset.link = Some(OneTimeLink {
-        user_name: "Luis Moreno".to_owned(),
-        url: "https://tidemark.example/set-password/8fJq2xTn5vKcYw7RbZ3mLd".to_owned(),
-        expires_at: ago(-2 * DAY),
-        reset: true,
-    });
-    let mut wrong = page();
+    reset.link = Some(link("Luis Moreno", true));
+    let mut wrong = list_of_users();
     wrong.form = UserForm {
         email: "jane.doe".to_owned(),
         name: String::new(),
@@ -230,29 +230,30 @@ fn users() -> Vec<Sample> {
         ],
     };
     vec![
-        sample("users", &page()),
+        sample("users", &list_of_users()),
         sample("users-link", &linked),
         sample("users-reset", &reset),
         sample("users-wrong", &wrong),
     ]
 }
 
-fn activity() -> Vec<Sample> {
-    let row =
-        |minutes: i64, who: &str, what: &str, object: Option<(&str, bool)>, from: Option<&str>| ActivityRow {
-            at: ago(minutes * MINUTE),
-            who: who.to_owned(),
-            what: what.to_owned(),
-            object: object.map(|(name, page)| (name.to_owned(), page.then(|| format!("/batches/{name}")))),
-            from: from.map(str::to_owned),
-            request_id: from.map(|_| batch_id(5).to_string()),
-        };
+fn act(minutes: i64, who: &str, what: &str, object: Option<(&str, bool)>, from: Option<&str>) -> ActivityRow {
+    ActivityRow {
+        at: ago(minutes * MINUTE),
+        who: who.to_owned(),
+        what: what.to_owned(),
+        object: object.map(|(name, page)| (name.to_owned(), page.then(|| format!("/batches/{name}")))),
+        from: from.map(str::to_owned),
+        request_id: from.map(|_| batch_id(5).to_string()),
+    }
+}
+
+fn activity_of(rows: Vec<ActivityRow>) -> Activity {
     let choice = |value: &str, label: &str| Choice {
         value: value.to_owned(),
         label: label.to_owned(),
     };
-    let batch = batch_id(1).to_string();
-    let page = |rows| Activity {
+    Activity {
         frame: frame(Role::Admin),
         filter: ActivityFilter::default(),
         actors: vec![choice("1", "Jane Doe"), choice("key-1", "API key Nightly import")],
@@ -260,62 +261,55 @@ fn activity() -> Vec<Sample> {
             choice("sign-in", "Signed in"),
             choice("submit", "Submitted a batch"),
         ],
-        rows,
         paging: Paging {
-            shown: "1–7 of 7".to_owned(),
+            shown: format!("1–{0} of {0}", rows.len()),
             ..Paging::default()
         },
-    };
+        rows,
+    }
+}
+
+fn activity() -> Vec<Sample> {
+    let (jane, office) = ("Jane Doe", Some("203.0.113.7"));
+    let batch = batch_id(1).to_string();
     let rows = vec![
-        row(
-            2,
-            "Jane Doe",
-            "Downloaded 3 batches as XLSX",
-            None,
-            Some("203.0.113.7"),
-        ),
-        row(
+        act(2, jane, "Downloaded 3 batches as XLSX", None, office),
+        act(
             31,
-            "Jane Doe",
+            jane,
             "Submitted a batch of 1,200",
             Some((&batch, true)),
-            Some("203.0.113.7"),
+            office,
         ),
-        row(34, "Jane Doe", "Signed in", None, Some("203.0.113.7")),
-        row(
+        act(34, jane, "Signed in", None, office),
+        act(
             95,
             "API key Nightly import",
             "Submitted a batch of 5,000",
             Some((&batch, true)),
             Some("2001:db8::42"),
         ),
-        row(
+        act(
             1_500,
-            "Jane Doe",
+            jane,
             "Revoked an API key",
             Some(("Old laptop", false)),
-            Some("203.0.113.7"),
+            office,
         ),
-        row(
+        act(
             1_503,
             "Luis Moreno",
             "Failed to sign in",
             None,
             Some("198.51.100.23"),
         ),
-        row(
-            4_000,
-            "Command line",
-            "Added a user",
-            Some(("Jane Doe", false)),
-            None,
-        ),
+        act(4_000, "Command line", "Added a user", Some((jane, false)), None),
     ];
-    let mut filtered = page(Vec::new());
+    let mut filtered = activity_of(Vec::new());
     filtered.filter.who = "key-1".to_owned();
     vec![
-        sample("activity", &page(rows)),
-        sample("activity-empty", &page(Vec::new())),
+        sample("activity", &activity_of(rows)),
+        sample("activity-empty", &activity_of(Vec::new())),
         sample("activity-filtered-empty", &filtered),
     ]
 }
