@@ -13,4 +13,5 @@ pub mod logging;
 mod memory;
 pub mod operator;
 pub mod tls;
+pub mod ui;
 pub mod wire;
