@@ -24,4 +24,5 @@ pub mod rate;
 pub mod raw;
 pub mod retry;
 pub mod secret;
+pub mod tally;
 pub mod webhook;

@@ -16,19 +16,28 @@ pub struct BatchPosition {
     pub batch_id: BatchId,
 }
 
-// LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of `checks` once.
-macro_rules! columns {
+/// Whether any check of a batch `b` was begun. LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of
+/// `checks` once.
+macro_rules! started {
     () => {
-        "b.batch_id, b.submitted_at, b.completed_at, b.total_authorizers, b.total_processed, b.success_count, \
-         b.no_match_count, b.account_closed_count, b.bank_unsupported_count, b.retrieval_failed_count, \
-         b.retry_limit_count, b.processing_error_count, \
-         (b.total_processed > 0 OR \
-         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL) AS started"
+        "(b.total_processed > 0 OR \
+         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL)"
     };
 }
+pub(crate) use started;
+
+/// The columns of a [`BatchRow`].
+macro_rules! columns {
+    () => {
+        concat!("b.batch_id, b.submitted_at, b.completed_at, b.total_authorizers, b.total_processed, b.success_count, \
+         b.no_match_count, b.account_closed_count, b.bank_unsupported_count, b.retrieval_failed_count, \
+         b.retry_limit_count, b.processing_error_count, ", $crate::batches::started!(), " AS started")
+    };
+}
+pub(crate) use columns;
 
 #[derive(sqlx::FromRow)]
-struct BatchRow {
+pub(crate) struct BatchRow {
     batch_id: Uuid,
     submitted_at: i64,
     completed_at: Option<i64>,

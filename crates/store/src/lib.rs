@@ -6,11 +6,13 @@
 
 mod api_keys;
 mod audit;
+mod authorizer_rows;
 mod backend;
 mod backup;
 mod batches;
 mod checkpoint;
 mod checks;
+mod dashboard;
 mod encoding;
 mod error;
 mod events;
@@ -29,6 +31,7 @@ mod parts;
 mod queueing;
 mod requesters;
 mod results;
+mod rollups;
 mod sealing;
 mod seals;
 mod segments;
@@ -41,9 +44,15 @@ mod writer;
 
 pub use api_keys::{ApiKey, ApiKeySecret, Caller};
 pub use audit::AuditEntry;
+pub use authorizer_rows::AuthorizerRow;
 pub use backup::{Summary, restore_backup, verify_backup};
 pub use batches::BatchPosition;
 pub use checks::{Claimed, ClaimedCheck, StoredRequest};
+pub use dashboard::{
+    Activity, ActivityEntry, ActivityFilter, ActivityPosition, AuthorizerHistory, AuthorizerResult,
+    BatchFilter, BatchLine, BatchPage, BatchState, Creator, DayResults, FailureCount, Found, Overview,
+    ShownResult, ShownResults, Total,
+};
 pub use error::{Error, Result};
 pub use events::NewEvent;
 pub use examine::Examination;
