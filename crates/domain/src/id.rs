@@ -64,6 +64,8 @@ ids! {
     /// A running process that claims work.
     NodeId
     RequestId
+    /// An uploaded file on its way to a submission.
+    DraftId
 }
 
 /// One authorizer's place in one batch, counted as the submission counts its rows.

@@ -13,6 +13,7 @@ mod batches;
 mod checkpoint;
 mod checks;
 mod dashboard;
+mod drafts;
 mod encoding;
 mod error;
 mod events;
@@ -53,6 +54,7 @@ pub use dashboard::{
     BatchFilter, BatchLine, BatchPage, BatchState, Creator, DayResults, FailureCount, Found, Overview,
     ShownResult, ShownResults, Total,
 };
+pub use drafts::{Draft, DraftContent, DraftHead, DraftOwner, SealedDraftPart};
 pub use error::{Error, Result};
 pub use events::NewEvent;
 pub use examine::Examination;

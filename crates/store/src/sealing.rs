@@ -32,6 +32,8 @@ pub(crate) enum Purpose {
     IdempotentReply,
     SegmentHead,
     SegmentPart,
+    DraftHead,
+    DraftPart,
     /// In memory only.
     Cvv,
 }
@@ -51,6 +53,8 @@ impl Purpose {
             Self::IdempotentReply => b"tidemark/idempotency.reply/1",
             Self::SegmentHead => b"tidemark/segments.head/1",
             Self::SegmentPart => b"tidemark/segment_parts.sealed/1",
+            Self::DraftHead => b"tidemark/drafts.head/1",
+            Self::DraftPart => b"tidemark/draft_parts.sealed/1",
             Self::Cvv => b"tidemark/cvv/1",
         }
     }

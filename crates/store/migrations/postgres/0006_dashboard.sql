@@ -59,7 +59,8 @@ CREATE TABLE drafts (
     draft_id     uuid PRIMARY KEY,
     requester_id uuid NOT NULL REFERENCES requesters (requester_id),
     user_id      uuid NOT NULL,
-    name         bytea NOT NULL,
+    -- The file's name and length.
+    head         bytea NOT NULL,
     created_at   bigint NOT NULL,
     expires_at   bigint NOT NULL,
     -- Parts of the file; empty while they are being written.

@@ -59,7 +59,8 @@ CREATE TABLE drafts (
     draft_id     BLOB PRIMARY KEY,
     requester_id BLOB NOT NULL REFERENCES requesters (requester_id),
     user_id      BLOB NOT NULL,
-    name         BLOB NOT NULL,
+    -- The file's name and length.
+    head         BLOB NOT NULL,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
     -- Parts of the file; empty while they are being written.
