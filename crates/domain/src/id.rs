@@ -67,6 +67,8 @@ ids! {
     /// A person who uses the dashboard.
     UserId
     SessionId
+    /// An uploaded file on its way to a submission.
+    DraftId
 }
 
 /// One authorizer's place in one batch, counted as the submission counts its rows.

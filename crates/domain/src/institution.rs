@@ -21,7 +21,7 @@ pub const BUILT_IN: [(&str, &str); 10] = [
 ];
 
 /// The number under which a database knows an institution's name. A name never changes under its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstitutionNo(pub i32);
 
 /// The bank behind a routing number.

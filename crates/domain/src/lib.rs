@@ -25,6 +25,7 @@ pub mod rate;
 pub mod raw;
 pub mod retry;
 pub mod secret;
+pub mod tally;
 pub mod totp;
 pub mod user;
 pub mod webhook;

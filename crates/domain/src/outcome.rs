@@ -66,6 +66,30 @@ impl Status {
         }
     }
 
+    /// The status that clients spell so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The first and the last of its outcomes, as [`Outcome::stored`] numbers them: all between are its own too.
+    pub const fn stored(self) -> (i16, i16) {
+        match self {
+            Self::Success => (1, 1),
+            Self::NoMatch => (2, 5),
+            Self::AccountClosed => (6, 6),
+            Self::BankUnsupported => (7, 8),
+            Self::RetrievalFailed => (9, 9),
+            Self::RetryLimit => (10, 10),
+            Self::ProcessingError => (11, 11),
+        }
+    }
+
+    /// The status of the outcome with this number.
+    pub fn of_stored(stored: i16) -> Option<Self> {
+        let holds = |status: &Self| (status.stored().0..=status.stored().1).contains(&stored);
+        Self::ALL.into_iter().find(holds)
+    }
+
     /// Its place in [`Status::ALL`].
     pub const fn index(self) -> usize {
         self as usize
@@ -193,6 +217,20 @@ mod tests {
         assert_eq!(Outcome::from_stored(1, None), None);
         assert_eq!(Outcome::from_stored(6, Some(Cents::new(1))), None);
         assert_eq!(Outcome::from_stored(0, None), None);
+    }
+
+    #[test]
+    fn a_status_knows_the_numbers_of_its_outcomes() {
+        for status in Status::ALL {
+            let (first, last) = status.stored();
+            for outcome in ALL {
+                let within = (first..=last).contains(&outcome.stored());
+                assert_eq!(within, outcome.status() == status, "{outcome:?}");
+                assert_eq!(Status::of_stored(outcome.stored()), Some(outcome.status()));
+            }
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+        }
+        assert_eq!((Status::parse("success"), Status::of_stored(12)), (None, None));
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Engine {
             .write("free_leases", move |tx| {
                 Box::pin(async move {
                     tx.free_seals(now).await?;
+                    tx.free_indexing(now).await?;
                     tx.free_leases(now).await
                 })
             })

@@ -8,13 +8,14 @@ use std::time::Duration;
 use tidemark_domain::check::LEASE;
 use tidemark_domain::clock::{Clock, Timestamp};
 use tidemark_domain::id::{BatchId, NodeId, RequestId, RequesterId};
-use tidemark_domain::institution::Directory;
+use tidemark_domain::institution::{Directory, InstitutionNo};
 use tidemark_domain::retry::RetryPolicy;
 use tidemark_providers::guard::Guard;
 use tidemark_store::Store;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::users::{Addresses, Hashing, KeyUses, Sessions};
 use crate::vault::Vault;
@@ -55,6 +56,9 @@ pub struct Engine {
     pub(crate) nudge: Notify,
     /// Told whenever a batch is finished, or a segment is to be made again.
     pub(crate) seal_nudge: Notify,
+    /// Told whenever this process stores a batch, whose authorizers are to be found by their ids.
+    pub(crate) index_nudge: Notify,
+    pub(crate) live: Live,
     /// Finished batches whose segments exports found missing or damaged.
     pub(crate) lost_segments: Mutex<BTreeSet<BatchId>>,
     pub(crate) turn: Mutex<Option<RequesterId>>,
@@ -94,6 +98,8 @@ impl Engine {
             vault: Vault::new(),
             nudge: Notify::new(),
             seal_nudge: Notify::new(),
+            index_nudge: Notify::new(),
+            live: Live::default(),
             lost_segments: Mutex::default(),
             turn: Mutex::new(None),
             reported: Mutex::default(),
@@ -133,6 +139,11 @@ impl Engine {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The name that was recorded with a result.
+    pub fn institution_name(&self, no: InstitutionNo) -> Option<&str> {
+        self.directory.name(no)
     }
 
     /// The names of the providers that checks go to.

@@ -5,9 +5,12 @@
 
 mod checks;
 mod coding;
+mod drafts;
 mod engine;
 mod export;
+mod index;
 mod lines;
+mod live;
 mod metrics;
 mod node;
 mod requesters;
@@ -23,8 +26,10 @@ mod users;
 mod vault;
 
 pub use coding::Coding;
+pub use drafts::DraftError;
 pub use engine::{Engine, Settings};
 pub use export::{Broken, Export, ExportOptions, ExportRefused, ExportStream};
+pub use live::Watch;
 pub use metrics::Metrics;
 pub use node::Presence;
 pub use requesters::AdminError;

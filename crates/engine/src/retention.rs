@@ -10,6 +10,8 @@ use crate::stop::{Phase, Stop};
 use crate::users::REMEMBERED;
 
 const EVERY: Duration = Duration::from_mins(10);
+/// Drafts of one transaction. A large file is a whole one already.
+const DRAFTS_AT_ONCE: u32 = 8;
 /// Rows of one transaction, so that submissions never wait long for the lock.
 const AT_ONCE: u32 = 500;
 
@@ -22,6 +24,9 @@ impl Engine {
             }
             if let Err(error) = self.forget_sessions().await {
                 tracing::warn!(%error, "forgetting old sessions failed");
+            }
+            if let Err(error) = self.forget_drafts().await {
+                tracing::warn!(%error, "forgetting uploaded files failed");
             }
             tokio::select! {
                 () = self.clock.sleep_until(self.now().after(EVERY)) => {}
@@ -65,6 +70,24 @@ impl Engine {
                 .await?;
             forgotten += sessions;
             if sessions.max(tries) < u64::from(AT_ONCE) {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    /// Forgets every uploaded file whose time is over; returns how many.
+    pub async fn forget_drafts(&self) -> tidemark_store::Result<u64> {
+        let mut forgotten = 0;
+        loop {
+            let now = self.now();
+            let gone = self
+                .store
+                .write("forget_drafts", move |tx| {
+                    Box::pin(tx.forget_drafts(now, DRAFTS_AT_ONCE))
+                })
+                .await?;
+            forgotten += gone;
+            if gone < u64::from(DRAFTS_AT_ONCE) {
                 return Ok(forgotten);
             }
         }

@@ -1,4 +1,4 @@
-//! The seal duty: a finished batch becomes a segment, the bytes that exports send.
+//! The seal duty: a finished batch becomes a segment, the bytes that exports send, and goes into the counts by day.
 //!
 //! It comes behind the completion of a batch and before nothing: an export that finds no segment reads the rows. What
 //! it makes depends on the rows alone, so that it may be done twice, or again.
@@ -10,7 +10,8 @@ use std::time::Duration;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::csv::part::Part;
 use tidemark_domain::id::{BatchId, RequesterId};
-use tidemark_store::{Error, NewSegment, Result, SealedSegment, SegmentHead, SegmentPart};
+use tidemark_domain::tally::Tally;
+use tidemark_store::{Error, ExportRow, NewSegment, Result, SealedSegment, SegmentHead, SegmentPart};
 
 use crate::coding::{Sum, deflated, framed};
 use crate::engine::Engine;
@@ -57,7 +58,7 @@ impl Engine {
         Ok(self.seal_due().await? > 0)
     }
 
-    /// Makes every finished batch due that has no segment, or one of an older version.
+    /// Makes every finished batch due that has no segment, or one of an older version, or was not counted.
     async fn reseal_outdated(&self) -> Result<()> {
         let mut after = None;
         loop {
@@ -114,6 +115,12 @@ impl Engine {
         let found = self.store.export_batches(requester_id, vec![batch_id]).await?;
         let batch = found.and_then(|mut found| found.pop()).ok_or_else(gone)?;
         let rows = self.store.export_rows(requester_id, batch.clone()).await?;
+        let tally = tally(&rows);
+        let owner = (requester_id, batch_id);
+        if batch.segment.is_some() && !batch.is_counted {
+            // As older programs left it. Were its segment damaged, the next export would find out.
+            return self.only_count(owner, tally, until).await;
+        }
         let own = self.store.export_keys(requester_id, vec![batch.clone()]).await?;
         let columns: Vec<String> = own.into_iter().flatten().collect();
         let parts = self
@@ -123,12 +130,19 @@ impl Engine {
         let segment = self.segment(parts, columns).await?;
         let keys = self.store.requester_keys(requester_id).await?;
         let segment = self
-            .compute(|| SealedSegment::seal(&keys, (requester_id, batch_id), segment))
+            .compute(|| SealedSegment::seal(&keys, owner, segment))
             .await?;
+        let now = self.now();
         let stored = self
             .store
             .write("store_segment", move |tx| {
-                Box::pin(async move { tx.store_segment(&segment, until).await })
+                Box::pin(async move {
+                    let stored = tx.store_segment(&segment, until).await?;
+                    if stored {
+                        tx.count_results(owner, &tally, now).await?;
+                    }
+                    Ok::<_, Error>(stored)
+                })
             })
             .await?;
         if stored {
@@ -136,6 +150,21 @@ impl Engine {
             self.metrics.seal_seconds.observe(took.as_secs_f64());
         }
         Ok(())
+    }
+
+    /// Counts a batch that has its segment.
+    async fn only_count(&self, owner: (RequesterId, BatchId), tally: Tally, until: Timestamp) -> Result<()> {
+        let now = self.now();
+        self.store
+            .write("count_results", move |tx| {
+                Box::pin(async move {
+                    if tx.end_seal(owner.1, until).await? {
+                        tx.count_results(owner, &tally, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Puts a segment together from its lines, which are compressed on all cores.
@@ -193,6 +222,15 @@ impl Engine {
     fn lost(&self) -> MutexGuard<'_, BTreeSet<BatchId>> {
         self.lost_segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the rows of a batch add up to.
+fn tally(rows: &[ExportRow]) -> Tally {
+    let mut tally = Tally::default();
+    for row in rows {
+        tally.add(row.recorded_at, row.outcome, row.institution);
+    }
+    tally
 }
 
 /// A part in every form, and what the head says of it.

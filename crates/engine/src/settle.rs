@@ -87,6 +87,7 @@ impl Engine {
         let now = self.now();
         let new_ids = |batch_id| (batch_id, (self.id(EventId::new), self.id(DeliveryId::new)));
         let event_ids: BTreeMap<BatchId, (EventId, DeliveryId)> = batch_ids.map(new_ids).collect();
+        let changed: Vec<BatchId> = event_ids.keys().copied().collect();
         let settled = self
             .store
             .write("settle", move |tx| {
@@ -94,6 +95,7 @@ impl Engine {
             })
             .await?;
         self.vault.put_off(&settled.put_off, now);
+        self.live.changed(&changed);
         Ok(settled)
     }
 }

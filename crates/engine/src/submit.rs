@@ -94,6 +94,7 @@ impl Engine {
         let (authorizers, failed) = (batch.accepted.len(), batch.failed.len());
         tracing::info!(%batch_id, authorizers, failed, "batch submitted");
         self.nudge.notify_one();
+        self.index_nudge.notify_one();
         Ok(Submitted::New(reply))
     }
 

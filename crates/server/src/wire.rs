@@ -228,6 +228,8 @@ async fn duties(engine: Arc<Engine>, presence: Presence, clock: OffsetClock, sto
         memory::give_back(&**engine.clock(), stop.clone()),
         engine.clone().run_checks(stop.clone()),
         engine.clone().run_sealing(stop.clone()),
+        engine.clone().run_indexing(stop.clone()),
+        engine.clone().run_live(stop.clone()),
         engine.clone().run_retention(stop.clone()),
         engine.clone().run_presence(presence, clock, stop)
     );

@@ -5,7 +5,7 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, RequesterId};
 use uuid::Uuid;
 
-use crate::backend::on;
+use crate::backend::{on, padded, padded_len, values};
 use crate::error::{Error, Result};
 use crate::open::Store;
 
@@ -16,19 +16,28 @@ pub struct BatchPosition {
     pub batch_id: BatchId,
 }
 
-// LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of `checks` once.
-macro_rules! columns {
+/// Whether any check of a batch `b` was begun. LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of
+/// `checks` once.
+macro_rules! started {
     () => {
-        "b.batch_id, b.submitted_at, b.completed_at, b.total_authorizers, b.total_processed, b.success_count, \
-         b.no_match_count, b.account_closed_count, b.bank_unsupported_count, b.retrieval_failed_count, \
-         b.retry_limit_count, b.processing_error_count, \
-         (b.total_processed > 0 OR \
-         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL) AS started"
+        "(b.total_processed > 0 OR \
+         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL)"
     };
 }
+pub(crate) use started;
+
+/// The columns of a [`BatchRow`].
+macro_rules! columns {
+    () => {
+        concat!("b.batch_id, b.submitted_at, b.completed_at, b.total_authorizers, b.total_processed, b.success_count, \
+         b.no_match_count, b.account_closed_count, b.bank_unsupported_count, b.retrieval_failed_count, \
+         b.retry_limit_count, b.processing_error_count, ", $crate::batches::started!(), " AS started")
+    };
+}
+pub(crate) use columns;
 
 #[derive(sqlx::FromRow)]
-struct BatchRow {
+pub(crate) struct BatchRow {
     batch_id: Uuid,
     submitted_at: i64,
     completed_at: Option<i64>,
@@ -42,6 +51,13 @@ struct BatchRow {
     retry_limit_count: i32,
     processing_error_count: i32,
     started: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    #[sqlx(flatten)]
+    status: BatchRow,
+    requester_id: Uuid,
 }
 
 impl TryFrom<BatchRow> for BatchStatus {
@@ -149,5 +165,39 @@ impl Store {
             })
             .await?;
         rows.into_iter().map(BatchStatus::try_from).collect()
+    }
+
+    /// Where batches stand, all of one moment. Those that are not their requester's are left out.
+    pub async fn standings(
+        &self,
+        wanted: Vec<(BatchId, RequesterId)>,
+    ) -> Result<Vec<(RequesterId, BatchStatus)>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<StandingRow> = self
+            .read("standings", move |reader| {
+                Box::pin(async move {
+                    let sql = reader.conn.text(format!(
+                        "SELECT {}, b.requester_id FROM (VALUES {}) AS v CROSS JOIN batches b \
+                         WHERE b.batch_id = v.column1 AND b.requester_id = v.column2",
+                        columns!(),
+                        values(0, padded_len(wanted.len()), 2)
+                    ));
+                    Ok(on!(&mut reader.conn, |c| {
+                        let mut query = sqlx::query_as(sql);
+                        for (batch_id, requester_id) in padded(&wanted) {
+                            query = query.bind(batch_id.uuid()).bind(requester_id.uuid());
+                        }
+                        query.fetch_all(c).await
+                    })?)
+                })
+            })
+            .await?;
+        let standing = |row: StandingRow| {
+            let requester_id = RequesterId::from_uuid(row.requester_id);
+            Ok((requester_id, BatchStatus::try_from(row.status)?))
+        };
+        rows.into_iter().map(standing).collect()
     }
 }

@@ -36,6 +36,8 @@ pub struct ExportBatch {
     pub segment: Option<Arc<SegmentHead>>,
     /// Whether its segment is still to be made.
     pub awaits_seal: bool,
+    /// Whether its results are in the counts by day.
+    pub is_counted: bool,
 }
 
 impl ExportBatch {
@@ -105,6 +107,7 @@ struct BatchRow {
     total_authorizers: i32,
     creator: Option<Vec<u8>>,
     awaits_seal: bool,
+    is_counted: bool,
     head: Option<Vec<u8>>,
 }
 
@@ -134,6 +137,7 @@ impl BatchRow {
             creator: creator.transpose()?,
             segment: segment.map(Arc::new),
             awaits_seal: self.awaits_seal,
+            is_counted: self.is_counted,
         })
     }
 }
@@ -154,7 +158,7 @@ impl Store {
                 // One statement for all: it is the export's moment in time.
                 let sql = reader.conn.text(format!(
                     "SELECT b.batch_id, b.total_processed, b.total_authorizers, b.creator, b.seal_at IS NOT NULL AS awaits_seal, \
-                     s.head FROM batches b \
+                     b.counted_at IS NOT NULL AS is_counted, s.head FROM batches b \
                      LEFT JOIN segments s ON s.batch_id = b.batch_id AND s.format = {SEGMENT_FORMAT} \
                      WHERE b.requester_id = $1 AND b.batch_id IN {}",
                     values(1, 1, padded_len(ids.len()))

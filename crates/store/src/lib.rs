@@ -6,11 +6,14 @@
 
 mod api_keys;
 mod audit;
+mod authorizer_rows;
 mod backend;
 mod backup;
 mod batches;
 mod checkpoint;
 mod checks;
+mod dashboard;
+mod drafts;
 mod encoding;
 mod error;
 mod events;
@@ -31,6 +34,7 @@ mod queueing;
 mod recovery_codes;
 mod requesters;
 mod results;
+mod rollups;
 mod sealing;
 mod seals;
 mod segments;
@@ -49,9 +53,16 @@ mod writer;
 
 pub use api_keys::{ApiKey, ApiKeySecret, Caller, ListedKey};
 pub use audit::AuditEntry;
+pub use authorizer_rows::AuthorizerRow;
 pub use backup::{Summary, restore_backup, verify_backup};
 pub use batches::BatchPosition;
 pub use checks::{Claimed, ClaimedCheck, StoredRequest};
+pub use dashboard::{
+    Activity, ActivityEntry, ActivityFilter, ActivityPosition, AuthorizerHistory, AuthorizerResult,
+    BatchFilter, BatchLine, BatchPage, BatchState, Creator, DayResults, FailureCount, Found, Overview,
+    ShownResult, ShownResults, Total,
+};
+pub use drafts::{Draft, DraftContent, DraftHead, DraftOwner, SealedDraftPart};
 pub use error::{Error, Result};
 pub use events::NewEvent;
 pub use examine::Examination;

@@ -13,7 +13,7 @@ use crate::open::{DatabaseUrl, OpenMode};
 use crate::sealing::MasterKey;
 
 /// The schema version that this program makes and needs.
-pub(crate) const SCHEMA_VERSION: i64 = 5;
+pub(crate) const SCHEMA_VERSION: i64 = 6;
 /// The oldest schema version whose programs may still work on what this program makes: they pass over tables
 /// and indexes that they do not know.
 const ADMITS: i32 = 1;
@@ -42,6 +42,7 @@ const MIGRATIONS: [(i64, &str, [&str; 2]); 5] = [
     (3, "csv_submissions", texts!("0003_csv_submissions.sql")),
     (4, "segments", texts!("0004_segments.sql")),
     (5, "users", texts!("0005_users.sql")),
+    (6, "dashboard", texts!("0006_dashboard.sql")),
 ];
 
 fn migrations<S, P>(engine: &OnEngine<S, P>) -> Migrator {

@@ -82,6 +82,22 @@ impl Parts {
         self.0.insert((batch_id, no), OpenPart { plain, rows });
     }
 
+    /// Whether there is anything of a row.
+    pub(crate) fn has(&self, id: CheckId) -> bool {
+        let part = self.0.get(&(id.batch_id, part_no(id.row_no)));
+        part.is_some_and(|part| {
+            part.rows
+                .binary_search_by_key(&id.row_no, |(row_no, _)| *row_no)
+                .is_ok()
+        })
+    }
+
+    /// The rows of a batch that there is something of, in no particular order.
+    pub(crate) fn rows_of(&self, batch_id: BatchId) -> impl Iterator<Item = i32> {
+        let own = self.0.iter().filter(move |((of, _), _)| *of == batch_id);
+        own.flat_map(|(_, part)| part.rows.iter().map(|(row_no, _)| *row_no))
+    }
+
     /// The fields' bytes of one row.
     pub(crate) fn row(&self, source: &Source, id: CheckId) -> Result<&[u8]> {
         let part = self.0.get(&(id.batch_id, part_no(id.row_no)));

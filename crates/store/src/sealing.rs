@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     TotpSecret,
     /// Of a second factor that is being set up.
     NewTotpSecret,
+    DraftHead,
+    DraftPart,
     /// In memory only.
     Cvv,
 }
@@ -56,6 +58,8 @@ impl Purpose {
             Self::SegmentPart => b"tidemark/segment_parts.sealed/1",
             Self::TotpSecret => b"tidemark/users.totp_secret/1",
             Self::NewTotpSecret => b"tidemark/sessions.new_totp_secret/1",
+            Self::DraftHead => b"tidemark/drafts.head/1",
+            Self::DraftPart => b"tidemark/draft_parts.sealed/1",
             Self::Cvv => b"tidemark/cvv/1",
         }
     }

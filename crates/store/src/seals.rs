@@ -32,22 +32,28 @@ impl Tx {
         Ok(rows.into_iter().map(ids).collect())
     }
 
+    /// Notes that nothing is left to do for a batch that was claimed until then. False, and nothing changes, where the
+    /// claim is no longer the newest.
+    pub async fn end_seal(&mut self, batch_id: BatchId, claimed_until: Timestamp) -> Result<bool> {
+        const DONE: &str = "UPDATE batches SET seal_at = NULL WHERE batch_id = $1 AND seal_at = $2";
+        let done = on!(&mut self.conn, |c| sqlx::query(DONE)
+            .bind(batch_id.uuid())
+            .bind(claimed_until.as_micros())
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(done > 0)
+    }
+
     /// Stores the segment of a batch that was claimed until then, in place of any other. False, and nothing changes,
     /// where the claim is no longer the newest.
     pub async fn store_segment(&mut self, segment: &SealedSegment, claimed_until: Timestamp) -> Result<bool> {
-        const DONE: &str = "UPDATE batches SET seal_at = NULL WHERE batch_id = $1 AND seal_at = $2";
         const DELETE_PARTS: &str = "DELETE FROM segment_parts WHERE batch_id = $1";
         const DELETE: &str = "DELETE FROM segments WHERE batch_id = $1";
         const INSERT: &str =
             "INSERT INTO segments (batch_id, requester_id, format, head) VALUES ($1, $2, $3, $4)";
         let batch_id = segment.batch_id.uuid();
-        let done = on!(&mut self.conn, |c| sqlx::query(DONE)
-            .bind(batch_id)
-            .bind(claimed_until.as_micros())
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if done == 0 {
+        if !self.end_seal(segment.batch_id, claimed_until).await? {
             return Ok(false);
         }
         for delete in [DELETE_PARTS, DELETE] {
@@ -118,8 +124,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes up to `limit` finished batches due that have no segment, or one of an older version, in the order of
-    /// their ids behind `after`. The last one of them, or `None` where there are no more.
+    /// Makes up to `limit` finished batches due that have no segment, or one of an older version, or are not in the counts
+    /// by day, in the order of their ids behind `after`. The last one of them, or `None` where there are no more.
     pub async fn reseal_outdated(
         &mut self,
         after: Option<BatchId>,
@@ -129,7 +135,7 @@ impl Tx {
         const UPDATE: &str = "UPDATE batches SET seal_at = $1 WHERE batch_id IN (SELECT b.batch_id FROM batches b \
              LEFT JOIN segments s ON s.batch_id = b.batch_id \
              WHERE b.batch_id > $2 AND b.completed_at IS NOT NULL AND b.seal_at IS NULL \
-             AND COALESCE(s.format, 0) < $3 ORDER BY b.batch_id LIMIT $4) RETURNING batch_id";
+             AND (COALESCE(s.format, 0) < $3 OR b.counted_at IS NULL) ORDER BY b.batch_id LIMIT $4) RETURNING batch_id";
         let ids: Vec<Uuid> = on!(&mut self.conn, |c| sqlx::query_scalar(UPDATE)
             .bind(now.as_micros())
             .bind(after.map_or(Uuid::nil(), |id| id.uuid()))

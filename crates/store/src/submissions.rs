@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::keyring::RequesterKeys;
 use crate::parts::{numbered_place, part_no};
 use crate::queueing::{Birth, QueuedRow, encode_rows};
-use crate::sealing::Purpose;
+use crate::sealing::{Digest, Purpose};
 use crate::tx::Tx;
 
 /// A batch, sealed and ready to be stored.
@@ -30,6 +30,7 @@ pub struct Submission {
     webhook_url: Option<Vec<u8>>,
     email: Option<Vec<u8>>,
     creator: Option<Vec<u8>>,
+    creator_hash: Option<Vec<u8>>,
     key_sets: Vec<u8>,
     rows: Vec<QueuedRow>,
     parts: Vec<SealedPart>,
@@ -104,6 +105,7 @@ impl Submission {
             webhook_url: webhook_url.transpose()?,
             email: email.transpose()?,
             creator: None,
+            creator_hash: None,
             key_sets,
             rows,
             parts,
@@ -135,8 +137,15 @@ impl Submission {
             place.as_bytes(),
             display_name.as_bytes().to_vec(),
         )?);
+        self.creator_hash = Some(creator_hash(keys, display_name));
         Ok(self)
     }
+}
+
+/// By what batches are found whose creator has this name.
+pub(crate) fn creator_hash(keys: &RequesterKeys, display_name: &str) -> Vec<u8> {
+    let Digest(hash) = keys.keyed_hash("tidemark/batches.creator_hash/1", &[display_name.as_bytes()]);
+    hash[..16].to_vec()
 }
 
 /// Tags of the fields inside sealed values. Never reused.
@@ -301,14 +310,14 @@ impl Tx {
     /// Whatever there is once of a batch, with its first parts: all that most batches have.
     async fn add_head(&mut self, submission: &Submission, parts: &[SealedPart]) -> Result<()> {
         const BATCHES: &str = "batches (batch_id, requester_id, submitted_at, total_authorizers, webhook_url, email, \
-                               creator, unqueued)";
+                               creator, creator_hash, unqueued)";
         let one = |into, columns| Insert {
             into,
             rows: 1,
             columns,
         };
         let act = submission.act.as_ref();
-        let mut inserts = vec![one(BATCHES, 8), one("key_sets (batch_id, requester_id, keys)", 3)];
+        let mut inserts = vec![one(BATCHES, 9), one("key_sets (batch_id, requester_id, keys)", 3)];
         inserts.extend(act.map(|_| INTO_AUDIT));
         inserts.extend(into_parts(parts.len()));
         let sql = self.conn.inserts(&inserts);
@@ -324,6 +333,7 @@ impl Tx {
                 .bind(&submission.webhook_url)
                 .bind(&submission.email)
                 .bind(&submission.creator)
+                .bind(&submission.creator_hash)
                 .bind(unqueued);
             query = query.bind(batch_id).bind(requester_id).bind(&submission.key_sets);
             if let Some((id, entry)) = act {

@@ -25,7 +25,18 @@ pub const SCHEMA_VERSION: i64 = crate::migrate::SCHEMA_VERSION;
 pub const MISCOUNTED: &str = crate::batches::MISCOUNTED;
 
 /// Statements that take a database back to the schema of the first version.
-pub const TO_SCHEMA_1: [&str; 15] = [
+pub const TO_SCHEMA_1: [&str; 26] = [
+    "DROP TABLE draft_parts",
+    "DROP TABLE drafts",
+    "DROP TABLE authorizer_rows",
+    "DROP TABLE daily_failures",
+    "DROP TABLE daily_balances",
+    "DROP TABLE daily_results",
+    "DROP INDEX batches_to_index",
+    "DROP INDEX batches_by_creator",
+    "ALTER TABLE batches DROP COLUMN index_at",
+    "ALTER TABLE batches DROP COLUMN counted_at",
+    "ALTER TABLE batches DROP COLUMN creator_hash",
     "DROP TABLE sign_in_tries",
     "DROP TABLE recovery_codes",
     "DROP TABLE sessions",
