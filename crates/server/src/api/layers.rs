@@ -27,7 +27,7 @@ pub(crate) async fn frame(State(api): State<Api>, mut request: Request, next: Ne
     let id = sent.unwrap_or_else(|| api.engine.id(RequestId::new));
     request.extensions_mut().insert(RequestTag(id));
     let began = api.engine.now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), logged(request.uri().path()).to_owned());
     let span = tracing::info_span!("request", request_id = %id);
     let response = AssertUnwindSafe(next.run(request))
         .catch_unwind()
@@ -59,6 +59,12 @@ pub(crate) async fn frame(State(api): State<Api>, mut request: Request, next: Ne
     let took = api.engine.now().since(began);
     tracing::info!(request_id = %id, %method, path, status = response.status().as_u16(), ?took, "answered");
     response
+}
+
+/// A path as the log may have it: what follows in this one is a one-time secret.
+fn logged(path: &str) -> &str {
+    const SECRET: &str = "/set-password/";
+    if path.starts_with(SECRET) { SECRET } else { path }
 }
 
 /// Takes nothing new in once the end has begun, or on a connection for which there is no room. Whether the

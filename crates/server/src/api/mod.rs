@@ -3,7 +3,7 @@
 //! Handlers translate: from a request to a call of the engine or the store, and from its answer to the
 //! wire. They hold no rule of the business.
 
-mod address;
+pub(crate) mod address;
 mod auth;
 mod balance_requests;
 mod balance_requests_csv;
@@ -21,7 +21,7 @@ mod page_token;
 mod query;
 mod rates;
 mod submission;
-mod upload;
+pub(crate) mod upload;
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ use ipnet::IpNet;
 use tidemark_engine::{Engine, Stop};
 
 use crate::docs::{self, Documents};
+use crate::ui;
 
 pub use address::Transport;
 pub use errors::{ApiError, Code, ErrorContext};
@@ -52,9 +53,27 @@ pub struct Api {
     pub documents: Arc<Documents>,
 }
 
-/// The whole API as one service. Layers run from the last one named to the first: request id and envelope,
-/// admission, limits, transport, authentication, rate, then the route.
+impl Api {
+    /// Whether balances are made up.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.documents.is_sandbox()
+    }
+}
+
+/// The whole server as one service: the dashboard's pages, and the API for whatever else is asked for. Layers run from
+/// the last one named to the first: request id and envelope, admission, limits, transport; then those of either.
 pub fn router(api: Api) -> Router {
+    ui::routes::router(&api)
+        .fallback_service(v1(&api))
+        .layer(from_fn_with_state(api.clone(), address::check_transport))
+        .layer(from_fn(layers::limit_head))
+        .layer(from_fn_with_state(api.clone(), layers::admit))
+        .layer(from_fn_with_state(api.clone(), layers::frame))
+        .with_state(api)
+}
+
+/// The API: authentication, rate, then the route.
+fn v1(api: &Api) -> Router {
     Router::new()
         .route(
             "/v1/balance_requests",
@@ -81,11 +100,7 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(errors::method_not_allowed)
         .layer(from_fn_with_state(api.clone(), rates::limit))
         .layer(from_fn_with_state(api.clone(), auth::authenticate))
-        .layer(from_fn_with_state(api.clone(), address::check_transport))
-        .layer(from_fn(layers::limit_head))
-        .layer(from_fn_with_state(api.clone(), layers::admit))
-        .layer(from_fn_with_state(api.clone(), layers::frame))
-        .with_state(api)
+        .with_state(api.clone())
 }
 
 /// Paths that need no key.

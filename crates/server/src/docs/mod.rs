@@ -124,6 +124,10 @@ impl Documents {
         }
     }
 
+    pub(crate) const fn is_sandbox(&self) -> bool {
+        self.sandbox
+    }
+
     pub(crate) fn openapi(&self) -> &Bytes {
         self.openapi.get_or_init(|| openapi::text(&self.url).into())
     }

@@ -18,6 +18,9 @@ use super::errors::{ApiError, Code};
 pub(crate) use form::{CsvForm, schema};
 use incoming::Incoming;
 
+/// Bytes of a form of a page: as many batch ids as an export takes, and some more.
+const MAX_FORM_BODY: usize = 1 << 20;
+
 /// Reads a JSON body whole.
 pub(crate) async fn json_body(
     headers: &HeaderMap,
@@ -30,7 +33,24 @@ pub(crate) async fn json_body(
     {
         return Err(wrong_type("The Content-Type must be application/json."));
     }
-    let mut incoming = Incoming::new(headers, body, MAX_JSON_BODY, clock);
+    whole(Incoming::new(headers, body, MAX_JSON_BODY, clock)).await
+}
+
+/// Reads a form without a file whole.
+pub(crate) async fn form_body(
+    headers: &HeaderMap,
+    body: Body,
+    clock: &Arc<dyn Clock>,
+) -> Result<Bytes, ApiError> {
+    const TYPE: &str = "application/x-www-form-urlencoded";
+    refuse_compressed(headers)?;
+    if !content_type(headers).is_some_and(|sent| essence(sent).eq_ignore_ascii_case(TYPE)) {
+        return Err(wrong_type("The Content-Type must be application/x-www-form-urlencoded."));
+    }
+    whole(Incoming::new(headers, body, MAX_FORM_BODY, clock)).await
+}
+
+async fn whole(mut incoming: Incoming<'_>) -> Result<Bytes, ApiError> {
     incoming.check_length().await?;
     let mut bytes = BytesMut::with_capacity(incoming.room());
     while let Some(piece) = incoming.next().await? {

@@ -1,0 +1,27 @@
+//! The handlers of pages and forms, one page one file. They translate: from a request to a call of the engine or the
+//! store, and from its answer to a view. They hold no rule of the business, and mask what a view may not hold.
+
+pub(super) mod account;
+pub(super) mod activity;
+pub(super) mod assets;
+pub(super) mod authorizer;
+pub(super) mod batch;
+pub(super) mod batches;
+pub(super) mod download;
+pub(super) mod drafts;
+pub(super) mod keys;
+pub(super) mod overview;
+pub(super) mod second_factor;
+pub(super) mod set_password;
+pub(super) mod sign_in;
+pub(super) mod users;
+
+use http::Uri;
+
+use super::forms::{Fields, done};
+use super::views::frame::Notice;
+
+/// What is said above a page that a form led to.
+fn notice(uri: &Uri) -> Option<Notice> {
+    done(Fields::of_query(uri).text("done")).map(|text| Notice::Done(text.to_owned()))
+}
