@@ -15,7 +15,7 @@ use http::header::{
 };
 
 /// What pages call the file, its media type, its content.
-const SOURCES: [(&str, &str, &[u8]); 6] = [
+const SOURCES: [(&str, &str, &[u8]); 5] = [
     (
         "ui.css",
         "text/css; charset=utf-8",
@@ -26,15 +26,17 @@ const SOURCES: [(&str, &str, &[u8]); 6] = [
         "text/javascript; charset=utf-8",
         include_bytes!("../../assets/ui/ui.js"),
     ),
+    // One file: htmx begins by a timer, which may run before the next script is there, and then looks no further for
+    // what an extension would have taken.
     (
         "htmx.js",
         "text/javascript; charset=utf-8",
-        include_bytes!("../../assets/ui/htmx.min.js"),
-    ),
-    (
-        "htmx-sse.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!("../../assets/ui/htmx-sse.js"),
+        concat!(
+            include_str!("../../assets/ui/htmx.min.js"),
+            "\n",
+            include_str!("../../assets/ui/htmx-sse.min.js")
+        )
+        .as_bytes(),
     ),
     (
         "icon.svg",
