@@ -16,14 +16,14 @@ pub struct BatchPosition {
     pub batch_id: BatchId,
 }
 
-// LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of `checks` once.
+// The first in the order of the key, and no EXISTS or any row: PostgreSQL may answer these by reading all of `checks`.
 macro_rules! columns {
     () => {
         "b.batch_id, b.submitted_at, b.completed_at, b.total_authorizers, b.total_processed, b.success_count, \
          b.no_match_count, b.account_closed_count, b.bank_unsupported_count, b.retrieval_failed_count, \
          b.retry_limit_count, b.processing_error_count, \
          (b.total_processed > 0 OR \
-         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL) AS started"
+         (SELECT c.row_no FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 ORDER BY c.row_no LIMIT 1) IS NOT NULL) AS started"
     };
 }
 
