@@ -16,12 +16,12 @@ pub struct BatchPosition {
     pub batch_id: BatchId,
 }
 
-/// Whether any check of a batch `b` was begun. LIMIT 1 and no EXISTS, which PostgreSQL may answer by reading all of
-/// `checks` once.
+/// Whether any check of a batch `b` was begun. The first in the order of the key, and no EXISTS or any row: PostgreSQL
+/// may answer these by reading all of `checks`.
 macro_rules! started {
     () => {
         "(b.total_processed > 0 OR \
-         (SELECT 1 FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 LIMIT 1) IS NOT NULL)"
+         (SELECT c.row_no FROM checks c WHERE c.batch_id = b.batch_id AND c.claim_no > 0 ORDER BY c.row_no LIMIT 1) IS NOT NULL)"
     };
 }
 pub(crate) use started;

@@ -71,11 +71,14 @@ impl Tx {
         after: Option<RequesterId>,
         now: Timestamp,
     ) -> Result<Vec<RequesterId>> {
-        // One step into each index for each requester: EXISTS may become a join with all that is due.
-        const SELECT: &str = "SELECT r.requester_id FROM requesters r WHERE (SELECT 1 FROM checks c \
-             WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL AND c.due_at <= $1 LIMIT 1) IS NOT NULL \
-             OR (SELECT 1 FROM batches b \
-             WHERE b.requester_id = r.requester_id AND b.unqueued IS NOT NULL AND b.submitted_at <= $1 LIMIT 1) IS NOT NULL \
+        // One step into each index for each requester: EXISTS may become a join with all that is due, and without an
+        // order a first row may be looked for in the whole table.
+        const SELECT: &str = "SELECT r.requester_id FROM requesters r WHERE (SELECT c.due_at FROM checks c \
+             WHERE c.requester_id = r.requester_id AND c.recorded_no IS NULL AND c.due_at <= $1 \
+             ORDER BY c.due_at LIMIT 1) IS NOT NULL \
+             OR (SELECT b.submitted_at FROM batches b \
+             WHERE b.requester_id = r.requester_id AND b.unqueued IS NOT NULL AND b.submitted_at <= $1 \
+             ORDER BY b.submitted_at LIMIT 1) IS NOT NULL \
              ORDER BY r.requester_id";
         let ids: Vec<Uuid> = on!(&mut self.conn, |c| sqlx::query_scalar(SELECT)
             .bind(now.as_micros())

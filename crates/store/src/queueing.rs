@@ -149,9 +149,10 @@ impl Tx {
         (moment, batch_id): (i64, Uuid),
         now: Timestamp,
     ) -> Result<Option<UnqueuedBatch>> {
+        // In the order of the key: PostgreSQL may else look for a first row, where there is none, in all of `checks`.
         let select = self.conn.text(format!(
             "SELECT batch_id, submitted_at, total_authorizers, unqueued, \
-             (SELECT 1 FROM checks c WHERE c.batch_id = batches.batch_id LIMIT 1) IS NOT NULL AS has_checks \
+             (SELECT c.row_no FROM checks c WHERE c.batch_id = batches.batch_id ORDER BY c.row_no LIMIT 1) IS NOT NULL AS has_checks \
              FROM batches WHERE requester_id = $1 AND unqueued IS NOT NULL AND submitted_at <= $2 \
              AND (submitted_at, batch_id) > ($3, $4) ORDER BY submitted_at, batch_id LIMIT 1{}",
             self.conn.for_update_skip_locked()
