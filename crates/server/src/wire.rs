@@ -229,6 +229,7 @@ async fn duties(engine: Arc<Engine>, presence: Presence, clock: OffsetClock, sto
         engine.clone().run_checks(stop.clone()),
         engine.clone().run_sealing(stop.clone()),
         engine.clone().run_retention(stop.clone()),
+        engine.clone().run_key_uses(stop.clone()),
         engine.clone().run_presence(presence, clock, stop)
     );
 }
