@@ -3,6 +3,7 @@
 //! A [`Layer`] holds what was said in one of these places; [`Options`] holds what that means together, and
 //! where each value came from. Nothing here opens or makes anything but the files that it reads.
 
+mod dashboard;
 mod layer;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use tidemark_engine::Settings;
 use tidemark_providers::guard::Limits;
 use tidemark_store::{DatabaseUrl, POSTGRES_CONNECTIONS};
 
-pub use layer::{ChecksLayer, Layer, LogFormat};
+pub use layer::{ChecksLayer, DashboardLayer, Layer, LogFormat};
 
 /// Everything a process needs to know.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ pub struct Options {
     pub said: Vec<Said>,
 }
 
-/// How checks are run.
+/// How checks are run, and how long users of the dashboard stay signed in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Checks {
     pub settings: Settings,
@@ -328,6 +329,7 @@ impl Resolver {
         let (limits, retry) = (Limits::default(), RetryPolicy::SANDBOX);
         let (rate, burst) = (limits.per_second.into(), limits.burst.into());
         let (base, cap) = (retry.base.as_secs(), retry.cap.as_secs());
+        let sessions = self.sessions()?;
         let mut number = |name, default, range, get: fn(&ChecksLayer) -> Option<u64>| {
             self.number(name, default, range, |l| get(&l.checks))
         };
@@ -353,7 +355,7 @@ impl Resolver {
                 },
                 lease,
                 poll: defaults.poll.min(lease / 2),
-                sessions: defaults.sessions,
+                sessions,
             },
             limits: Limits {
                 per_second: u32::try_from(per_second)?,

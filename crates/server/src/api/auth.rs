@@ -21,9 +21,9 @@ pub(crate) async fn authenticate(
             .and_then(ApiKeySecret::parse)
             .ok_or_else(ApiError::unauthorized)?;
         let caller = api.engine.store().caller(&key, api.engine.now()).await?;
-        request
-            .extensions_mut()
-            .insert(caller.ok_or_else(ApiError::unauthorized)?);
+        let caller = caller.ok_or_else(ApiError::unauthorized)?;
+        api.engine.note_key_use(caller.api_key_id);
+        request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
 }

@@ -16,6 +16,7 @@ pub(crate) mod output;
 pub(crate) mod serve;
 pub(crate) mod server_side;
 pub(crate) mod submit;
+pub(crate) mod user;
 pub(crate) mod watch;
 mod whole_file;
 pub(crate) mod work;
@@ -59,6 +60,9 @@ enum Command {
     /// Create or revoke an API key (works while the server runs)
     #[command(subcommand)]
     Key(admin::KeyCommand),
+    /// Add, disable, enable, reset or list users of the dashboard (works while the server runs)
+    #[command(subcommand)]
+    User(Box<user::UserCommand>),
     /// Tell how everything is that a server depends on, and where each setting came from
     Doctor(Box<doctor::DoctorArgs>),
     /// Write the whole database to one verified file (works while the server runs)
@@ -221,6 +225,7 @@ async fn run(command: Command, output: &Output) -> Result<(), CliError> {
         Command::Work(args) => Box::pin(work::run(args, output)).await,
         Command::Requester(command) => Box::pin(admin::run_requester(command, output)).await,
         Command::Key(command) => Box::pin(admin::run_key(command, output)).await,
+        Command::User(command) => Box::pin(user::run(*command, output)).await,
         Command::Doctor(args) => Box::pin(doctor::run(*args, output)).await,
         Command::OpenApi => openapi::run(output),
         Command::Submit(args) => until_signalled(submit::run(args, output)).await,

@@ -32,6 +32,16 @@ pub struct Layer {
     pub log: Option<LogFormat>,
     #[serde(default)]
     pub checks: ChecksLayer,
+    #[serde(default)]
+    pub dashboard: DashboardLayer,
+}
+
+/// The section `dashboard`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DashboardLayer {
+    pub session_idle_minutes: Option<u64>,
+    pub session_hours: Option<u64>,
 }
 
 /// The section `checks`.

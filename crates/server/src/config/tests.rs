@@ -41,9 +41,13 @@ fn the_example_file_says_what_is_so_without_it() {
 fn the_example_file_shows_every_value_there_is() {
     let set: toml::Table = toml::from_str(&all_set()).unwrap();
     toml::from_str::<Layer>(&all_set()).unwrap();
-    let mut shown: Vec<String> = set.keys().filter(|name| *name != "checks").cloned().collect();
-    let checks = set["checks"].as_table().unwrap();
-    shown.extend(checks.keys().map(|name| format!("checks.{name}")));
+    let mut shown: Vec<String> = Vec::new();
+    for (name, value) in &set {
+        match value.as_table() {
+            None => shown.push(name.clone()),
+            Some(section) => shown.extend(section.keys().map(|inner| format!("{name}.{inner}"))),
+        }
+    }
     let mut known: Vec<String> = resolved(in_folder(), Layer::default())
         .said
         .iter()
@@ -60,7 +64,7 @@ fn the_example_file_shows_every_value_there_is() {
 fn the_defaults_that_the_example_shows_are_the_ones_that_hold() {
     let options = resolved(in_folder(), Layer::default());
     for said in &options.said {
-        let name = said.name.strip_prefix("checks.").unwrap_or(said.name);
+        let (section, name) = said.name.split_once('.').unwrap_or(("", said.name));
         let line = example()
             .lines()
             .find(|line| line.starts_with(&format!("#{name} = ")))
@@ -73,7 +77,7 @@ fn the_defaults_that_the_example_shows_are_the_ones_that_hold() {
             "requests_per_second",
             "request_burst",
         ];
-        if said.name.starts_with("checks.") || shown.contains(&said.name) {
+        if !section.is_empty() || shown.contains(&said.name) {
             let (_, value) = line.split_once(" = ").unwrap();
             assert_eq!(value.trim_matches('"'), said.value, "{}", said.name);
         }
@@ -92,6 +96,7 @@ fn the_defaults_that_the_example_shows_are_the_ones_that_hold() {
 fn an_unknown_name_is_refused() {
     assert!(toml::from_str::<Layer>("listne = \"127.0.0.1:1\"").is_err());
     assert!(toml::from_str::<Layer>("[checks]\nlease = 3").is_err());
+    assert!(toml::from_str::<Layer>("[dashboard]\nhours = 3").is_err());
     assert!(toml::from_str::<Layer>("config = \"other.toml\"").is_err());
 }
 
