@@ -26,3 +26,4 @@ pub mod retry;
 pub mod secret;
 pub mod tally;
 pub mod webhook;
+pub mod xlsx;
