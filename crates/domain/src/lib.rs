@@ -29,3 +29,4 @@ pub mod tally;
 pub mod totp;
 pub mod user;
 pub mod webhook;
+pub mod xlsx;

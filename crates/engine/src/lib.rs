@@ -24,11 +24,14 @@ mod submit;
 pub mod testing;
 mod users;
 mod vault;
+mod zip;
 
 pub use coding::Coding;
 pub use drafts::DraftError;
 pub use engine::{Engine, Settings};
-pub use export::{Broken, Export, ExportOptions, ExportRefused, ExportStream};
+pub use export::{
+    Broken, Export, ExportOptions, ExportRefused, ExportStream, Recipient, Workbook, WorkbookRefused,
+};
 pub use live::Watch;
 pub use metrics::Metrics;
 pub use node::Presence;

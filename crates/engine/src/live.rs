@@ -32,6 +32,9 @@ pub(crate) struct Live {
     begun: Notify,
     /// Told when a batch that is watched got results of this process.
     changed: Notify,
+    /// How often the database was asked.
+    #[cfg(feature = "testing")]
+    pub(crate) asked: std::sync::atomic::AtomicU64,
 }
 
 #[derive(Default)]
@@ -181,6 +184,8 @@ impl Engine {
             }
             behind = turn.last().copied();
             let asked_at = self.now();
+            #[cfg(feature = "testing")]
+            self.live.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             match self.store.standings(turn).await {
                 Ok(found) => self.live.tell(found),
                 Err(error) => tracing::warn!(%error, "batches that are watched could not be looked at"),

@@ -44,6 +44,11 @@ pub fn kept_cvvs(engine: &Engine) -> usize {
     engine.vault.len()
 }
 
+/// How often this process asked the database where watched batches stand.
+pub fn questions(engine: &Engine) -> u64 {
+    engine.live.asked.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Answers that are not written down yet.
 #[derive(Clone)]
 pub struct Called(Arc<[Finished]>);

@@ -36,7 +36,7 @@ macro_rules! texts {
     };
 }
 
-const MIGRATIONS: [(i64, &str, [&str; 2]); 5] = [
+const MIGRATIONS: [(i64, &str, [&str; 2]); 6] = [
     (1, "foundation", texts!("0001_foundation.sql")),
     (2, "nodes", texts!("0002_nodes.sql")),
     (3, "csv_submissions", texts!("0003_csv_submissions.sql")),

@@ -9,7 +9,9 @@
 mod mishaps;
 mod pieces;
 mod producer;
+mod recipient;
 mod stream;
+mod workbook;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,15 +20,17 @@ use std::sync::Arc;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::csv::part::Spread;
 use tidemark_domain::csv::{FIXED_COLUMNS, MAX_META_COLUMNS, write_header};
-use tidemark_domain::id::BatchId;
-use tidemark_store::{Caller, Error, ExportBatch, RequesterKeys, SEGMENT_FORMAT, SegmentHead, SegmentPart};
+use tidemark_domain::id::{BatchId, RequesterId};
+use tidemark_store::{Error, ExportBatch, RequesterKeys, SEGMENT_FORMAT, SegmentHead, SegmentPart};
 use uuid::Uuid;
 
 use crate::coding::Coding;
 use crate::engine::Engine;
 use pieces::Coded;
 
+pub use recipient::Recipient;
 pub use stream::{Broken, ExportStream};
+pub use workbook::{Workbook, WorkbookRefused};
 
 /// How a client wants its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub enum ExportRefused {
 
 /// What an export will hold, fixed when it began.
 pub struct Export {
-    caller: Caller,
+    to: Arc<dyn Recipient>,
     options: ExportOptions,
     /// Those that have rows.
     batches: Arc<[Planned]>,
@@ -89,16 +93,16 @@ impl Engine {
     /// Fixes an export of these batches, in this order; one named twice counts once.
     pub async fn plan_export(
         &self,
-        caller: Caller,
+        to: impl Recipient,
         ids: &[BatchId],
         options: ExportOptions,
     ) -> Result<Export, ExportRefused> {
         let mut seen = BTreeSet::new();
         let ids: Vec<BatchId> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
-        let began_at = self.now();
+        let (began_at, requester_id) = (self.now(), to.requester_id());
         let batches = self
             .store
-            .export_batches(caller.requester_id, ids.clone())
+            .export_batches(requester_id, ids.clone())
             .await?
             .ok_or(ExportRefused::Forbidden)?;
         self.reseal_unusable(&batches);
@@ -106,13 +110,13 @@ impl Engine {
             |of: fn(&ExportBatch) -> i32| batches.iter().map(|b| u64::try_from(of(b)).unwrap_or(0)).sum();
         let (row_count, pending_count) = (sum(|b| b.recorded), sum(|b| b.total - b.recorded));
         let is_finished = batches.iter().all(ExportBatch::is_finished);
-        let keys = self.store.requester_keys(caller.requester_id).await?;
-        let (batches, columns) = self.columns(caller, batches).await?;
+        let keys = self.store.requester_keys(requester_id).await?;
+        let (batches, columns) = self.columns(requester_id, batches).await?;
         let mut header = String::new();
         write_header(&mut header, columns.iter().map(String::as_str));
         let header = Coded::of(header, 0, options.coding);
         Ok(Export {
-            caller,
+            to: Arc::new(to),
             options,
             began_at,
             row_count,
@@ -145,15 +149,11 @@ impl Engine {
     /// The batches that have rows, each with its own metadata columns, and the columns of the file: the keys of all.
     async fn columns(
         &self,
-        caller: Caller,
+        requester_id: RequesterId,
         batches: Vec<ExportBatch>,
     ) -> Result<(Vec<Planned>, Vec<String>), ExportRefused> {
         let unsealed: Vec<ExportBatch> = batches.iter().filter(|b| b.segment.is_none()).cloned().collect();
-        let mut read = self
-            .store
-            .export_keys(caller.requester_id, unsealed)
-            .await?
-            .into_iter();
+        let mut read = self.store.export_keys(requester_id, unsealed).await?.into_iter();
         let own: Vec<Vec<String>> = batches
             .iter()
             .map(|batch| match &batch.segment {

@@ -6,13 +6,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tidemark_domain::clock::Timestamp;
-use tidemark_store::Caller;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
 use super::pieces::{Coded, steps};
 use super::stream::{ExportStream, Piece};
-use super::{Export, ExportOptions, Planned};
+use super::{Export, ExportOptions, Planned, Recipient};
 use crate::coding::{Checksum, Coding};
 use crate::engine::Engine;
 use crate::metrics::ExportEnd;
@@ -24,8 +23,8 @@ const SMALL: usize = 64 << 10;
 const PIECES_AHEAD: usize = 1;
 /// Steps under way or waiting for a slow client: one is read while another is opened, and a third is sent.
 const STEPS_AHEAD: usize = 3;
-/// How often a running export asks whether its key is still good.
-const KEY_CHECK: Duration = Duration::from_secs(1);
+/// How often a running export asks whether its reader may still have it.
+const CHECK: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Begins to produce an export's bytes.
@@ -38,8 +37,8 @@ impl Engine {
             let producer = Producer {
                 engine: engine.clone(),
                 sender,
-                caller: export.caller,
-                key_checked_at: export.began_at,
+                to: export.to.clone(),
+                checked_at: export.began_at,
                 open: BytesMut::new(),
                 open_rows: 0,
                 #[cfg(feature = "testing")]
@@ -77,8 +76,8 @@ pub(super) enum Stopped {
 pub(super) struct Producer {
     engine: Arc<Engine>,
     pub(super) sender: mpsc::Sender<Piece>,
-    caller: Caller,
-    key_checked_at: Timestamp,
+    to: Arc<dyn Recipient>,
+    checked_at: Timestamp,
     /// Small pieces, put together and not yet handed over.
     open: BytesMut,
     open_rows: u64,
@@ -122,8 +121,7 @@ impl Producer {
         batches: &Arc<[Planned]>,
         options: ExportOptions,
     ) -> BoxStream<'static, Result<Result<Vec<Coded>, String>, JoinError>> {
-        let (engine, batches, requester_id) =
-            (self.engine.clone(), batches.clone(), self.caller.requester_id);
+        let (engine, batches, requester_id) = (self.engine.clone(), batches.clone(), self.to.requester_id());
         let running = engine.metrics.exports_running.get();
         let steps = steps(&batches, options, running).into_iter().map(move |step| {
             let (engine, batches) = (engine.clone(), batches.clone());
@@ -165,22 +163,22 @@ impl Producer {
             .reserve_owned()
             .await
             .map_err(|_| Stopped::NobodyListens)?;
-        self.check_key().await?;
+        self.check_recipient().await?;
         self.engine.metrics.exported_rows.inc_by(rows);
         place.send(Piece::Chunk { bytes, rows });
         Ok(())
     }
 
-    /// A key that was revoked while its export runs gets no further byte.
-    async fn check_key(&mut self) -> Result<(), Stopped> {
+    /// Whoever may no longer have it, as one whose key was revoked, gets no further byte.
+    async fn check_recipient(&mut self) -> Result<(), Stopped> {
         let now = self.engine.now();
-        if now.since(self.key_checked_at) < KEY_CHECK {
+        if now.since(self.checked_at) < CHECK {
             return Ok(());
         }
-        self.key_checked_at = now;
-        match self.engine.store.is_good(self.caller.api_key_id, now).await {
+        self.checked_at = now;
+        match self.to.is_good(&self.engine.store, now).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Stopped::Failed("its key was revoked".to_owned())),
+            Ok(false) => Err(Stopped::Failed("its reader may no longer have it".to_owned())),
             Err(error) => Err(Stopped::Failed(error.to_string())),
         }
     }

@@ -3,7 +3,7 @@
 use tidemark_store::testing::{MISCOUNTED, Plain, TestDatabase};
 
 /// What holds at every moment, and the SELECT that counts the exceptions.
-const ALWAYS: [(&str, &str); 8] = [
+const ALWAYS: [(&str, &str); 12] = [
     (
         "results are numbered 1, 2, 3 … within their batch (I2)",
         "SELECT COUNT(*) FROM (SELECT batch_id FROM checks GROUP BY batch_id \
@@ -40,6 +40,7 @@ const ALWAYS: [(&str, &str); 8] = [
          UNION ALL SELECT batch_id, requester_id FROM request_parts \
          UNION ALL SELECT batch_id, requester_id FROM shown_parts \
          UNION ALL SELECT batch_id, requester_id FROM key_sets \
+         UNION ALL SELECT batch_id, requester_id FROM authorizer_rows \
          UNION ALL SELECT batch_id, requester_id FROM idempotency \
          UNION ALL SELECT batch_id, requester_id FROM events \
          UNION ALL SELECT e.batch_id, d.requester_id FROM deliveries d JOIN events e ON e.event_id = d.event_id) r \
@@ -55,6 +56,39 @@ const ALWAYS: [(&str, &str); 8] = [
         "SELECT ABS((SELECT COUNT(*) FROM batches) - (SELECT COUNT(DISTINCT object) FROM audit \
          WHERE action = 'batch.submit')) + (SELECT COUNT(*) - COUNT(DISTINCT object) FROM audit \
          WHERE action = 'batch.submit')",
+    ),
+    (
+        "the counts by day are what the results of counted batches add up to",
+        "SELECT COUNT(*) FROM (SELECT requester_id, day, outcome FROM \
+         (SELECT requester_id, day, outcome, results FROM daily_results \
+         UNION ALL SELECT c.requester_id, c.recorded_at / 86400000000, c.outcome, -1 FROM checks c \
+         JOIN batches b ON b.batch_id = c.batch_id WHERE b.counted_at IS NOT NULL) t \
+         GROUP BY requester_id, day, outcome HAVING SUM(results) <> 0) v",
+    ),
+    (
+        "so are the counts of balances",
+        "SELECT COUNT(*) FROM (SELECT requester_id, day, band FROM \
+         (SELECT requester_id, day, band, results FROM daily_balances \
+         UNION ALL SELECT c.requester_id, c.recorded_at / 86400000000, \
+         CASE WHEN balance_cents <= 0 THEN 0 WHEN balance_cents < 1000 THEN 1 WHEN balance_cents < 5000 THEN 2 \
+         WHEN balance_cents < 10000 THEN 3 WHEN balance_cents < 25000 THEN 4 WHEN balance_cents < 50000 THEN 5 \
+         WHEN balance_cents < 100000 THEN 6 WHEN balance_cents < 500000 THEN 7 ELSE 8 END, -1 FROM checks c \
+         JOIN batches b ON b.batch_id = c.batch_id WHERE b.counted_at IS NOT NULL AND c.outcome = 1) t \
+         GROUP BY requester_id, day, band HAVING SUM(results) <> 0) v",
+    ),
+    (
+        "and the counts of failures",
+        "SELECT COUNT(*) FROM (SELECT requester_id, day, institution_no, outcome FROM \
+         (SELECT requester_id, day, institution_no, outcome, results FROM daily_failures \
+         UNION ALL SELECT c.requester_id, c.recorded_at / 86400000000, COALESCE(c.institution_no, 0), c.outcome, -1 \
+         FROM checks c JOIN batches b ON b.batch_id = c.batch_id WHERE b.counted_at IS NOT NULL AND c.outcome <> 1) t \
+         GROUP BY requester_id, day, institution_no, outcome HAVING SUM(results) <> 0) v",
+    ),
+    (
+        "every authorizer of an indexed batch is in the index, once",
+        "SELECT COUNT(*) FROM batches b LEFT JOIN (SELECT batch_id, COUNT(*) AS n, COUNT(DISTINCT row_no) AS rows_of \
+         FROM authorizer_rows GROUP BY batch_id) a ON a.batch_id = b.batch_id WHERE b.index_at IS NULL \
+         AND (COALESCE(a.n, 0) <> b.total_authorizers OR a.n <> a.rows_of)",
     ),
 ];
 

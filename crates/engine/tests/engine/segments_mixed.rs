@@ -40,7 +40,7 @@ const TEXTS: [&str; 14] = [
     "'",
 ];
 
-fn random_rows(random: &mut Rng, batch: usize, most: usize) -> Vec<RawAuthorizer<'static>> {
+pub(crate) fn random_rows(random: &mut Rng, batch: usize, most: usize) -> Vec<RawAuthorizer<'static>> {
     // Few keys of a pool, so that sets of some batches meet and others do not.
     let pool: Vec<String> = (0..random.usize(0..5))
         .map(|_| format!("k{}", random.u8(0..12)))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tidemark_domain::id::BatchId;
 use tidemark_engine::testing::{Called, call, claim, run_until_idle, settle, step};
-use tidemark_engine::{Engine, Submitted};
+use tidemark_engine::{Engine, Settings, Submitted};
 use tidemark_providers::guard::Limits;
 use tidemark_providers::sandbox::Sandbox;
 use tidemark_store::Error;
@@ -155,7 +155,7 @@ impl Simulation {
     }
 
     async fn act(&mut self) {
-        let (action, which, polls) = (self.roll(14), self.roll(2), self.roll(6));
+        let (action, which, polls) = (self.roll(16), self.roll(2), self.roll(6));
         let (engine, clock) = (self.engines[which].clone(), self.world.clock.clone());
         match action {
             0 | 1 => self.submit(usize::MAX).await,
@@ -184,6 +184,12 @@ impl Simulation {
                 settle(&engine, called).await.unwrap();
             }
             12 => self.crash(which).await,
+            13 => {
+                engine.seal_due().await.unwrap();
+            }
+            14 => {
+                engine.index_due().await.unwrap();
+            }
             _ => clock.advance(self.dice.millis(40_000)),
         }
         let elapsed = self.world.elapsed();
@@ -198,7 +204,13 @@ impl Simulation {
             settle(&engine, called).await.unwrap();
         }
         run_until_idle(&self.engines[0], &self.world.clock).await.unwrap();
+        // Whatever a process claimed that crashed.
+        self.world.clock.advance(Settings::default().lease);
+        while self.engines[0].seal_due().await.unwrap() + self.engines[0].index_due().await.unwrap() > 0 {}
         self.world.assert_idle().await;
+        let mut plain = self.world.plain().await;
+        let left = "SELECT COUNT(*) FROM batches WHERE counted_at IS NULL OR index_at IS NOT NULL";
+        assert_eq!(plain.number(left).await, 0);
         for taken in &self.taken {
             let results = self.tenants[taken.tenant].results(taken.batch_id).await;
             assert_eq!(results.len(), taken.numbers.len());

@@ -11,8 +11,8 @@ use tidemark_engine::UserError;
 use tidemark_store::{Error, SessionToken};
 
 use super::cookies;
-use super::views::error::{ErrorKind, ErrorPage};
-use super::views::frame::Outside;
+use super::views::Outside;
+use super::views::{ErrorKind, ErrorPage};
 use crate::api::Api;
 use crate::api::errors::{ApiError, Code, RequestTag};
 
@@ -52,9 +52,10 @@ impl From<UserError> for Refused {
             UserError::Store(error) => error.into(),
             UserError::Forbidden => Self(ErrorKind::Forbidden),
             UserError::Busy => Self(ErrorKind::Busy),
-            UserError::NoSuchUser | UserError::NoSuchKey | UserError::NoSuchSession | UserError::NoSecondFactor => {
-                Self(ErrorKind::NotFound)
-            }
+            UserError::NoSuchUser
+            | UserError::NoSuchKey
+            | UserError::NoSuchSession
+            | UserError::NoSecondFactor => Self(ErrorKind::NotFound),
             other => {
                 tracing::error!(error = %other, "a page did not explain an error");
                 Self(ErrorKind::Failed)
@@ -132,8 +133,14 @@ pub(crate) async fn finish(State(api): State<Api>, request: Request, next: Next)
         (CONTENT_SECURITY_POLICY, POLICY),
         // An address may hold a one-time token.
         (REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -4,7 +4,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tidemark_store::SessionToken;
 
-use super::views::frame::Theme;
+use super::views::Theme;
 
 /// The prefix makes browsers keep it to this host, to HTTPS and to the whole of it (RFC 6265bis §4.1.3.2).
 const SESSION: &str = "__Host-tidemark";
@@ -12,7 +12,10 @@ const THEME: &str = "tidemark-theme";
 
 /// The value of a cookie, where there is one of this name and no more: of two, nobody knows who set which.
 fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     let mut values = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))

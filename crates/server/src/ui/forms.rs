@@ -19,13 +19,16 @@ impl Fields {
     }
 
     fn parse(text: &[u8]) -> Self {
-        let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), Secret::new(value.into_owned()));
+        let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+            (name.into_owned(), Secret::new(value.into_owned()))
+        };
         Self(form_urlencoded::parse(text).map(owned).collect())
     }
 
     /// The first field of a name; empty where there is none.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
+        let field = self.0.iter().find(|(found, _)| found == name);
+        field.map_or("", |(_, value)| value.expose())
     }
 
     /// Every field of a name.
@@ -55,8 +58,13 @@ impl FromRequest<Api> for Fields {
 /// Where to go on to after signing in: a path of this server that is a page, else the overview.
 pub(crate) fn next(text: &str) -> &str {
     // `//host` and `/\host` are other hosts to browsers.
-    let is_path = text.starts_with('/') && !text.starts_with("//") && !text.contains(['\\', '\r', '\n', '\t']);
-    if is_path && !text.starts_with("/sign-") { text } else { "/" }
+    let is_path =
+        text.starts_with('/') && !text.starts_with("//") && !text.contains(['\\', '\r', '\n', '\t']);
+    if is_path && !text.starts_with("/sign-") {
+        text
+    } else {
+        "/"
+    }
 }
 
 /// What is said above a page that a form led to, by the word in its address: nobody can put other words there.
@@ -84,7 +92,15 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_on_to_another_host() {
-        for other in ["https://evil.example", "//evil.example", "/\\evil.example", "", "batches", "/sign-in", "/a\r\nb"] {
+        for other in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "",
+            "batches",
+            "/sign-in",
+            "/a\r\nb",
+        ] {
             assert_eq!(next(other), "/", "{other:?}");
         }
         assert_eq!(next("/batches/new"), "/batches/new");
@@ -94,6 +110,9 @@ mod tests {
     fn fields_may_come_more_than_once() {
         let fields = Fields::parse(b"batch_ids=1&format=csv&batch_ids=2&empty=");
         assert_eq!(fields.all("batch_ids").collect::<Vec<_>>(), ["1", "2"]);
-        assert_eq!((fields.text("format"), fields.text("empty"), fields.text("none")), ("csv", "", ""));
+        assert_eq!(
+            (fields.text("format"), fields.text("empty"), fields.text("none")),
+            ("csv", "", "")
+        );
     }
 }

@@ -14,8 +14,8 @@ use super::answer::{Answer, Refused, go_to};
 use super::cookies;
 use super::pages::second_factor;
 use super::routes::Needs;
-use super::views::error::ErrorKind;
-use super::views::frame::{Frame, Notice, Outside, Role, Theme};
+use super::views::ErrorKind;
+use super::views::{Frame, Notice, Outside, Role, Theme};
 use crate::api::Api;
 use crate::api::address::Source;
 
@@ -241,12 +241,18 @@ mod tests {
         let post = |headers: &[_]| foreign(&Method::POST, headers);
         assert!(!post(&[("sec-fetch-site", "same-origin")]));
         assert!(!post(&[("origin", URL)]));
-        assert!(!post(&[("origin", "https://10.0.0.1:8443"), ("host", "10.0.0.1:8443")]));
+        assert!(!post(&[
+            ("origin", "https://10.0.0.1:8443"),
+            ("host", "10.0.0.1:8443")
+        ]));
         for site in ["cross-site", "same-site", "none", ""] {
             assert!(post(&[("sec-fetch-site", site), ("origin", URL)]), "{site}");
         }
         for origin in ["null", "https://evil.example", "http://tidemark.example", ""] {
-            assert!(post(&[("origin", origin), ("host", "tidemark.example")]), "{origin}");
+            assert!(
+                post(&[("origin", origin), ("host", "tidemark.example")]),
+                "{origin}"
+            );
         }
         assert!(post(&[]));
     }
@@ -255,10 +261,25 @@ mod tests {
     fn other_sites_may_link_and_no_more() {
         let get = |headers: &[_]| foreign(&Method::GET, headers);
         assert!(!get(&[]));
-        assert!(!get(&[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")]));
-        assert!(!get(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]));
-        assert!(!get(&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")]));
-        assert!(get(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]));
-        assert!(get(&[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")]));
+        assert!(!get(&[
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-mode", "navigate")
+        ]));
+        assert!(!get(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate")
+        ]));
+        assert!(!get(&[
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "cors")
+        ]));
+        assert!(get(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "no-cors")
+        ]));
+        assert!(get(&[
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-mode", "cors")
+        ]));
     }
 }

@@ -55,8 +55,8 @@ pub fn routes() -> Vec<Route> {
     use Needs::{Code, Enrolment, May, Nothing, Session, SignedIn};
     use Permission::{Export, ManageKeys, ManageSettings, ManageUsers, Read, ReadActivity, Submit};
     use pages::{
-        account, activity, assets, authorizer, batch, batches, download, drafts, keys, overview, second_factor,
-        set_password, sign_in, users,
+        account, activity, assets, authorizer, batch, batches, download, drafts, keys, overview,
+        second_factor, set_password, sign_in, users,
     };
 
     routes! {

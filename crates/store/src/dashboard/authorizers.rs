@@ -21,6 +21,9 @@ use crate::tx::Reader;
 /// Checks of one authorizer that are shown.
 const MOST_CHECKS: u32 = 200;
 
+/// Checks that a search looks at: the first one may be of somebody whose id has the same hash.
+const LOOKED_AT: u32 = 8;
+
 /// What is known of an authorizer.
 pub struct AuthorizerHistory {
     pub authorizer_unique_id: Secret,
@@ -141,7 +144,7 @@ impl Store {
                         return Ok(Some(Found::Batch(batch_id)));
                     }
                 }
-                let (found, _) = reader.checks_of(requester_id, &text, 1).await?;
+                let (found, _) = reader.checks_of(requester_id, &text, LOOKED_AT).await?;
                 Ok(found.first().map(|(row, _)| Found::Authorizer(row.id())))
             })
         })

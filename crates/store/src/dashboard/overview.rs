@@ -98,7 +98,7 @@ impl Reader {
              CAST(COALESCE(SUM(retry_limit_count), 0) AS BIGINT), \
              CAST(COALESCE(SUM(processing_error_count), 0) AS BIGINT) FROM \
              (SELECT * FROM batches WHERE requester_id = $1 AND completed_at IS NULL \
-             UNION ALL SELECT * FROM batches WHERE requester_id = $1 AND seal_at IS NOT NULL AND counted_at IS NULL) AS b";
+             UNION ALL SELECT * FROM batches WHERE requester_id = $1 AND seal_at IS NOT NULL AND counted_at IS NULL) AS uncounted";
         let (a, b, c, d, e, f, g): Counts = on!(&mut self.conn, |c| sqlx::query_as(SUMS)
             .bind(requester_id.uuid())
             .fetch_one(c)

@@ -14,6 +14,7 @@ fn named(no: u8) -> Requester {
         requester_id: RequesterId::new(NOW, [no; 10]),
         name: format!("requester {no}"),
         cards: false,
+        second_factor_required: false,
     }
 }
 

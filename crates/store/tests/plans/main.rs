@@ -14,10 +14,15 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tidemark_domain::check::Ticket;
-use tidemark_domain::id::{BatchId, CheckId};
+use tidemark_domain::id::{BatchId, CheckId, DraftId};
+use tidemark_domain::outcome::Status;
 use tidemark_domain::secret::Secret;
+use tidemark_domain::tally::Tally;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
-use tidemark_store::{Error, Form, Held, NewSegment, PartRef, SealedSegment, SegmentHead, Waiting};
+use tidemark_store::{
+    ActivityFilter, BatchFilter, BatchState, Creator, DraftOwner, Error, Form, Held, NewSegment, PartRef,
+    SealedSegment, SegmentHead, Waiting,
+};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -186,7 +191,78 @@ async fn daily_reading(tenant: &Tenant, banks: BatchId, cards: BatchId) -> Resul
         store.export_rows(id, batch).await?;
     }
     store.event_counts(banks).await?;
+    dashboard(tenant, banks).await
+}
+
+/// Every read of the dashboard's pages, and the duties behind them.
+async fn dashboard(tenant: &Tenant, banks: BatchId) -> Result<(), Error> {
+    let (store, id, until) = (&tenant.store, tenant.id, later(60));
+    let check = CheckId {
+        batch_id: banks,
+        row_no: 1,
+    };
+    index(tenant, banks).await?;
+    let creators = [None, Some(Creator::Api), Some(Creator::User("Jane".to_owned()))];
+    for creator in creators {
+        for state in [None].into_iter().chain(BatchState::ALL.map(Some)) {
+            let creator = creator.clone();
+            let filter = BatchFilter {
+                from: Some(NOW),
+                until: Some(until),
+                creator,
+                state,
+            };
+            store.batch_page(id, filter, None, 50).await?;
+        }
+    }
+    store.batch_line(id, banks).await?;
+    store.creators(id).await?;
+    store
+        .shown_results(id, banks, Some(Status::Success), (0, 50))
+        .await?;
+    store.overview(id, 30, NOW).await?;
+    store.authorizer(id, check).await?;
+    store.find(id, Secret::new("1".to_owned())).await?;
+    store.activity(id, ActivityFilter::default(), None, 50).await?;
+    store.standings(vec![(banks, id); 9]).await?;
+    let owner = DraftOwner {
+        requester_id: id,
+        user_id: id.uuid(),
+    };
+    let draft_id = DraftId::new(NOW, [1; 10]);
+    store.draft(owner, draft_id, NOW).await?;
+    store
+        .write("test", move |tx| Box::pin(tx.drop_draft(owner, draft_id)))
+        .await?;
+    store
+        .write("test", move |tx| {
+            Box::pin(tx.draft_submitted(owner, draft_id, banks))
+        })
+        .await?;
+    store
+        .write("test", |tx| Box::pin(tx.forget_drafts(NOW, 8)))
+        .await?;
     Ok(())
+}
+
+async fn index(tenant: &Tenant, batch_id: BatchId) -> Result<(), Error> {
+    let (store, id, until) = (&tenant.store, tenant.id, later(60));
+    let rows = store.authorizer_rows(id, batch_id).await?;
+    let mut tally = Tally::default();
+    tally.add(NOW, dollars(1), None);
+    store
+        .write("test", move |tx| {
+            Box::pin(async move {
+                tx.free_indexing(NOW).await?;
+                tx.claim_indexing(8, until, NOW).await?;
+                tx.put_off_indexing(batch_id, later(1), until).await?;
+                tx.index_rows(&rows).await?;
+                tx.note_indexed(&[batch_id], until).await?;
+                tx.end_seal(batch_id, until).await?;
+                tx.count_results((id, batch_id), &tally, NOW).await
+            })
+        })
+        .await
 }
 
 /// The steps of SQLite's plan for a statement.
@@ -202,7 +278,7 @@ async fn plan(plain: &mut Plain, sql: &str) -> Vec<String> {
 }
 
 /// The tables that grow, and the short names that the statements give them.
-const LARGE: [&str; 17] = [
+const LARGE: [&str; 24] = [
     "batches",
     "b",
     "checks",
@@ -220,6 +296,13 @@ const LARGE: [&str; 17] = [
     "d",
     "idempotency",
     "audit",
+    "authorizer_rows",
+    "a",
+    "daily_results",
+    "daily_balances",
+    "daily_failures",
+    "drafts",
+    "draft_parts",
 ];
 
 /// Whether a step goes through a whole table or index: a search has its terms in brackets.
@@ -227,9 +310,14 @@ fn reads_all(step: &str, table: &str) -> bool {
     let of_table =
         |verb: &str| step.strip_prefix(verb).and_then(|rest| rest.split(' ').next()) == Some(table);
     // These hold no more than what is under way.
-    let is_small = ["batches_unfinished", "batches_unqueued", "batches_to_seal"]
-        .iter()
-        .any(|index| step.ends_with(index));
+    let is_small = [
+        "batches_unfinished",
+        "batches_unqueued",
+        "batches_to_seal",
+        "batches_to_index",
+    ]
+    .iter()
+    .any(|index| step.ends_with(index));
     !is_small && (of_table("SCAN ") || of_table("SEARCH ") && !step.contains('('))
 }
 

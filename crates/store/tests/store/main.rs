@@ -1,6 +1,7 @@
 //! What the store promises, on both databases.
 #![allow(clippy::unwrap_used, reason = "a test whose preparation fails has failed")]
 
+mod authorizer_rows;
 mod backup_refusals;
 mod backups;
 mod batches;
@@ -9,7 +10,9 @@ mod cancellation;
 mod claims;
 mod common;
 mod corruption;
+mod dashboard;
 mod directory;
+mod drafts;
 mod events;
 mod exports;
 mod held;
@@ -22,6 +25,7 @@ mod properties;
 mod requests;
 mod results;
 mod rivals;
+mod rollups;
 mod schema;
 mod seals;
 mod segments;

@@ -9,6 +9,7 @@ use tidemark_domain::secret::Secret;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase, master_key};
 use tidemark_store::{ApiKey, ApiKeySecret, Endpoint, Error, NewEvent, Remembered, Store, Waiting};
 
+use crate::authorizer_rows::index_all;
 use crate::common::{Tenant, card, dollars, full, later, random, read, tagged, text};
 
 tidemark_store::on_both_databases! {
@@ -158,6 +159,15 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
         })
     });
     submitted.await.map_err(|error: Error| error.to_string()).unwrap();
+    crate::drafts::keep(
+        &tenant,
+        crate::drafts::USER,
+        "canary.mail.csv",
+        &[b"canary body"],
+        NOW,
+    )
+    .await;
+    index_all(&tenant, later(60), NOW).await;
     let claim = tenant.claim(1, NOW).await[0];
     let ticket = Some(Ticket(Secret::new("canary ticket".to_owned())));
     let waiting = Waiting {

@@ -167,10 +167,10 @@ async fn nodes_that_start_together_migrate_once() {
         started.unwrap().ping().await.unwrap();
     }
     let mut plain = Plain::open(&db).await;
-    assert_eq!(
-        plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await,
-        SCHEMA_VERSION
-    );
+    let twice = "SELECT COUNT(*) - COUNT(DISTINCT version) FROM _sqlx_migrations";
+    assert_eq!(plain.number(twice).await, 0);
+    let newest = "SELECT MAX(version) FROM _sqlx_migrations";
+    assert_eq!(plain.number(newest).await, SCHEMA_VERSION);
     assert_eq!(plain.number("SELECT COUNT(*) FROM server").await, 1);
     assert_eq!(plain.number("SELECT COUNT(*) FROM institutions").await, 10);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, RequesterId};
+use tidemark_domain::tally::Tally;
 use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{
     ExportBatch, Form, NewSegment, PartRef, SEGMENT_FORMAT, SealedSegment, SegmentHead, SegmentPart, Store,
@@ -55,11 +56,15 @@ pub(crate) async fn store_segment(
     segment: NewSegment,
     claimed: Timestamp,
 ) -> bool {
-    let sealed = SealedSegment::seal(&tenant.keys, (tenant.id, batch_id), segment).unwrap();
+    let owner = (tenant.id, batch_id);
+    let sealed = SealedSegment::seal(&tenant.keys, owner, segment).unwrap();
     tenant
         .store
         .write("test", move |tx| {
-            Box::pin(async move { tx.store_segment(&sealed, claimed).await })
+            Box::pin(async move {
+                tx.count_results(owner, &Tally::default(), NOW).await?;
+                tx.store_segment(&sealed, claimed).await
+            })
         })
         .await
         .unwrap()

@@ -22,6 +22,7 @@ const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success
 async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabase) {
     let tenant = Tenant::add(&db.open().await, "A").await;
     let mut plain = Plain::open(&db).await;
+    let known = plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await;
     plain.run(NEWER).await;
     for mode in [OpenMode::Migrate, OpenMode::AsItIs] {
         plain.run("UPDATE server SET admits = 99").await;
@@ -44,7 +45,7 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(db: TestDatabas
     }
     assert_eq!(
         plain.number("SELECT COUNT(*) FROM _sqlx_migrations").await,
-        SCHEMA_VERSION + 1
+        known + 1
     );
 }
 

@@ -45,7 +45,9 @@ pub(crate) async fn form_body(
     const TYPE: &str = "application/x-www-form-urlencoded";
     refuse_compressed(headers)?;
     if !content_type(headers).is_some_and(|sent| essence(sent).eq_ignore_ascii_case(TYPE)) {
-        return Err(wrong_type("The Content-Type must be application/x-www-form-urlencoded."));
+        return Err(wrong_type(
+            "The Content-Type must be application/x-www-form-urlencoded.",
+        ));
     }
     whole(Incoming::new(headers, body, MAX_FORM_BODY, clock)).await
 }

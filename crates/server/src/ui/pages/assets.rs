@@ -5,7 +5,7 @@ use http::HeaderMap;
 
 use crate::ui::answer::{Answer, Refused};
 use crate::ui::assets;
-use crate::ui::views::error::ErrorKind;
+use crate::ui::views::ErrorKind;
 
 pub(in crate::ui) async fn show(Path(name): Path<String>, headers: HeaderMap) -> Answer {
     assets::answer(&name, &headers).ok_or(Refused(ErrorKind::NotFound))

@@ -19,7 +19,7 @@ pub(super) mod users;
 use http::Uri;
 
 use super::forms::{Fields, done};
-use super::views::frame::Notice;
+use super::views::Notice;
 
 /// What is said above a page that a form led to.
 fn notice(uri: &Uri) -> Option<Notice> {
