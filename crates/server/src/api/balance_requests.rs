@@ -132,7 +132,7 @@ pub(super) async fn take(
     read: impl FnOnce() -> Result<NewBatch, ApiError> + Send,
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(sent.headers)?;
-    let requester_id = origin.caller.requester_id;
+    let requester_id = origin.requester_id();
     let keys = api.engine.store().requester_keys(requester_id).await?;
     let remember = || Remembered::new(&keys, requester_id, sent.endpoint, key, sent.identity);
     let (what, read) = api.engine.compute(|| (remember(), read())).await;
@@ -157,11 +157,7 @@ pub(super) fn rules(api: &Api, caller: &Caller, form: Form) -> Rules {
 }
 
 pub(super) fn origin(caller: Caller, source: &Source) -> Origin {
-    Origin {
-        caller,
-        address: Some(source.address.to_string()),
-        request_id: source.request_id,
-    }
+    Origin::api_key(caller, Some(source.address.to_string()), source.request_id)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
