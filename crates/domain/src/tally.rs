@@ -23,6 +23,13 @@ impl Day {
         Self(i32::try_from(days).unwrap_or(i32::MAX))
     }
 
+    /// Reads `2026-05-17`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let date: jiff::civil::Date = (text.len() == 10).then(|| text.parse().ok())??;
+        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(Self::of(Timestamp::from_micros(midnight.as_microsecond())))
+    }
+
     pub const fn from_number(number: i32) -> Self {
         Self(number)
     }
@@ -36,6 +43,12 @@ impl Day {
         Timestamp::from_micros(
             i64::from(self.0).saturating_mul(DAY.as_micros().try_into().unwrap_or(i64::MAX)),
         )
+    }
+
+    /// The day after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
     /// The day so many days earlier.
@@ -121,6 +134,24 @@ mod tests {
         assert_eq!(Day::of(before), day.before(1));
         assert_eq!(Day::of(Timestamp::from_micros(-1)).number(), -1);
         assert_eq!(Day::from_number(day.number()), day);
+        assert_eq!(day.next().before(1), day);
+    }
+
+    #[test]
+    fn a_day_is_read_as_browsers_send_it() {
+        let read = |text| Day::parse(text).map(|day| day.begins_at().rfc3339().to_string());
+        assert_eq!(read("2026-05-17").as_deref(), Some("2026-05-17T00:00:00Z"));
+        for text in [
+            "",
+            "2026-02-30",
+            "2026-5-17",
+            "20260517",
+            "17.05.2026",
+            "2026-05-17T00",
+            "+999999-01-01",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> anyhow::Resu
         public_url,
         trusted_proxies: options.trusted_proxies.into(),
         rates: Arc::new(Rates::new(options.requests)),
+        streams: Arc::default(),
     };
     let app = api::router(api.clone());
     Ok(Running {

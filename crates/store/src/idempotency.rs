@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, RequesterId};
 use tidemark_domain::limits::{CSV_IDEMPOTENCY_HOURS, IDEMPOTENCY_HOURS};
+use uuid::Uuid;
 
 use crate::backend::on;
 use crate::error::{Error, Result};
@@ -19,10 +20,13 @@ use crate::tx::Tx;
 pub enum Endpoint {
     JsonSubmission,
     CsvSubmission,
+    /// The dashboard, whose keys are the ids of drafts.
+    Draft,
 }
 
 const JSON_SUBMISSION: i16 = 1;
 const CSV_SUBMISSION: i16 = 2;
+const DRAFT: i16 = 3;
 const BY_BODY: i16 = 1;
 const BY_KEY: i16 = 2;
 
@@ -48,8 +52,9 @@ impl Remembered {
         let endpoint = match endpoint {
             Endpoint::JsonSubmission => JSON_SUBMISSION,
             Endpoint::CsvSubmission => CSV_SUBMISSION,
+            Endpoint::Draft => DRAFT,
         };
-        let body_hash = keys.keyed_hash("tidemark/idempotency.body/1", &[body]);
+        let body_hash = body_hash(keys, body);
         let (kind, hash) = match key {
             None => (BY_BODY, body_hash),
             Some(key) => (
@@ -211,4 +216,37 @@ impl Store {
         })
         .await
     }
+
+    /// The batch that was made of this body a short time ago: as a CSV file over the API, or as a draft.
+    pub async fn submitted_before(
+        &self,
+        keys: &RequesterKeys,
+        requester_id: RequesterId,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<BatchId>> {
+        // Drafts are few: people submit them one by one, and each is remembered for a day.
+        const SELECT: &str = "SELECT batch_id FROM (SELECT batch_id, expires_at FROM idempotency \
+             WHERE requester_id = $1 AND endpoint = 2 AND kind = 1 AND hash = $2 \
+             UNION ALL SELECT batch_id, expires_at FROM idempotency \
+             WHERE requester_id = $1 AND endpoint = 3 AND kind = 2 AND body_hash = $2) AS remembered \
+             WHERE expires_at > $3 ORDER BY batch_id DESC LIMIT 1";
+        let Digest(hash) = body_hash(keys, body);
+        self.read("submitted_before", move |reader| {
+            Box::pin(async move {
+                let found: Option<Uuid> = on!(&mut reader.conn, |c| sqlx::query_scalar(SELECT)
+                    .bind(requester_id.uuid())
+                    .bind(hash.to_vec())
+                    .bind(now.as_micros())
+                    .fetch_optional(c)
+                    .await)?;
+                Ok(found.map(BatchId::from_uuid))
+            })
+        })
+        .await
+    }
+}
+
+fn body_hash(keys: &RequesterKeys, body: &[u8]) -> Digest {
+    keys.keyed_hash("tidemark/idempotency.body/1", &[body])
 }

@@ -228,11 +228,7 @@ impl Tenant {
 }
 
 pub(crate) fn origin(caller: Caller) -> Origin {
-    Origin {
-        caller,
-        address: Some("192.0.2.7".to_owned()),
-        request_id: RequestId::new(NOW, [3; 10]),
-    }
+    Origin::api_key(caller, Some("192.0.2.7".to_owned()), RequestId::new(NOW, [3; 10]))
 }
 
 pub(crate) fn count(status: &BatchStatus, of: Status) -> i32 {

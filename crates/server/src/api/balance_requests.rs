@@ -132,7 +132,7 @@ pub(super) async fn take(
     read: impl FnOnce() -> Result<NewBatch, ApiError> + Send,
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(sent.headers)?;
-    let requester_id = origin.caller.requester_id;
+    let requester_id = origin.requester_id();
     let keys = api.engine.store().requester_keys(requester_id).await?;
     let remember = || Remembered::new(&keys, requester_id, sent.endpoint, key, sent.identity);
     let (what, read) = api.engine.compute(|| (remember(), read())).await;
@@ -157,11 +157,7 @@ pub(super) fn rules(api: &Api, caller: &Caller, form: Form) -> Rules {
 }
 
 pub(super) fn origin(caller: Caller, source: &Source) -> Origin {
-    Origin {
-        caller,
-        address: Some(source.address.to_string()),
-        request_id: source.request_id,
-    }
+    Origin::api_key(caller, Some(source.address.to_string()), source.request_id)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
@@ -307,7 +303,7 @@ pub(crate) struct BatchPage {
 }
 
 /// A position in the list: the time and the id of the last batch shown.
-const POSITION_LEN: usize = 8 + 16;
+pub(crate) const POSITION_LEN: usize = 8 + 16;
 
 /// List batches, newest first
 #[utoipa::path(get, path = "/v1/balance_requests", operation_id = "listBatches", tag = "Batches",
@@ -337,6 +333,10 @@ pub(crate) async fn list(
     let has_more = batches.len() > limit as usize;
     batches.truncate(limit as usize);
     let last = batches.last().filter(|_| has_more);
+    let last = last.map(|last| BatchPosition {
+        submitted_at: last.submitted_at,
+        batch_id: last.batch_id,
+    });
     let page = BatchPage {
         next_page_token: last.map(|last| list.token(&keys, &position(last))),
         batches: batches.iter().map(BatchView::from).collect(),
@@ -345,14 +345,14 @@ pub(crate) async fn list(
     Ok(axum::Json(page).into_response())
 }
 
-fn position(batch: &BatchStatus) -> [u8; POSITION_LEN] {
+pub(crate) fn position(last: BatchPosition) -> [u8; POSITION_LEN] {
     let mut bytes = [0; POSITION_LEN];
-    bytes[..8].copy_from_slice(&batch.submitted_at.as_micros().to_be_bytes());
-    bytes[8..].copy_from_slice(batch.batch_id.uuid().as_bytes());
+    bytes[..8].copy_from_slice(&last.submitted_at.as_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(last.batch_id.uuid().as_bytes());
     bytes
 }
 
-fn read_position(bytes: [u8; POSITION_LEN]) -> BatchPosition {
+pub(crate) fn read_position(bytes: [u8; POSITION_LEN]) -> BatchPosition {
     let (mut at, mut id) = ([0; 8], [0; 16]);
     at.copy_from_slice(&bytes[..8]);
     id.copy_from_slice(&bytes[8..]);

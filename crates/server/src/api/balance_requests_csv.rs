@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
-use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tidemark_domain::authorizer::{Form, Rules};
-use tidemark_domain::batch::{NewBatch, Refused};
+use tidemark_domain::batch::{FailedAuthorizer, NewBatch, Refused};
+use tidemark_domain::clock::Timestamp;
 use tidemark_domain::csv_file::{CsvFile, FileFault};
 use tidemark_store::{Caller, Endpoint};
 use utoipa::ToSchema;
@@ -84,14 +85,18 @@ pub(crate) async fn validate(
         };
         return Ok(([vary], axum::Json(validation)).into_response());
     }
-    let name = format!("failed-records-{}.csv", api.engine.now().file_stamp());
-    Ok((
-        StatusCode::OK,
-        [vary, (CONTENT_TYPE, "text/csv; charset=utf-8")],
+    Ok(([vary], failed_records(file, &failed, api.engine.now())).into_response())
+}
+
+/// The failed records as a file of their own.
+pub(crate) fn failed_records(file: &CsvFile, failed: &[FailedAuthorizer], now: Timestamp) -> Response {
+    let name = format!("failed-records-{}.csv", now.file_stamp());
+    (
+        [(CONTENT_TYPE, "text/csv; charset=utf-8")],
         [(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))],
-        file.write_failed(&failed),
+        file.write_failed(failed),
     )
-        .into_response())
+        .into_response()
 }
 
 /// The file, and what the rules say of its rows. What there is to say of the file goes before what there is of rows.

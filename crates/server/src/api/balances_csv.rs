@@ -128,7 +128,7 @@ fn batch_ids(texts: &[impl AsRef<str>], place: &str) -> Result<Vec<BatchId>, Api
 }
 
 /// How a client wants its file, and by what kind of request.
-struct Wanted {
+pub(crate) struct Wanted {
     options: ExportOptions,
     version: Version,
     is_head: bool,
@@ -136,13 +136,7 @@ struct Wanted {
 
 impl Wanted {
     fn of(request: &Request, query: &Query) -> Result<Self, ApiError> {
-        // HTTP/1.0 knows no chunks: its client would take a body that was cut for whole.
-        if request.version() == Version::HTTP_10 {
-            return Err(ApiError::new(
-                Code::HttpVersion,
-                "Exports need HTTP/1.1 or HTTP/2.",
-            ));
-        }
+        can_be_cut(request.version())?;
         let formula_guard = match query.one(&["formula_guard"])? {
             None | Some("off") => false,
             Some("on") => true,
@@ -162,7 +156,24 @@ impl Wanted {
         })
     }
 
-    fn answer(&self, api: &Api, export: Export) -> Response {
+    /// What a form of a page asks for: files from there are opened with a spreadsheet.
+    pub(crate) fn by_form(version: Version, headers: &HeaderMap) -> Result<Self, ApiError> {
+        can_be_cut(version)?;
+        Ok(Self {
+            options: ExportOptions {
+                coding: negotiation::coding(headers),
+                formula_guard: true,
+            },
+            version,
+            is_head: false,
+        })
+    }
+
+    pub(crate) const fn options(&self) -> ExportOptions {
+        self.options
+    }
+
+    pub(crate) fn answer(&self, api: &Api, export: Export) -> Response {
         let mut headers = export_headers(&export, self.options.coding);
         if let Some(length) = export.length {
             headers.insert(LENGTH, length.into());
@@ -181,11 +192,23 @@ impl Wanted {
     }
 }
 
-fn export_headers(export: &Export, coding: Coding) -> HeaderMap {
+/// HTTP/1.0 knows no chunks: its client would take a body that was cut for whole.
+fn can_be_cut(version: Version) -> Result<(), ApiError> {
+    match version {
+        Version::HTTP_10 => Err(ApiError::new(
+            Code::HttpVersion,
+            "Exports need HTTP/1.1 or HTTP/2.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a file of an export is, in the form that the end of its name stands for.
+pub(crate) fn file_headers(export: &Export, media_type: &'static str, end: &str) -> HeaderMap {
     let mut headers = caching();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let name = format!(
-        "attachment; filename=\"batch-export-{}.csv\"",
+        "attachment; filename=\"batch-export-{}.{end}\"",
         export.began_at.file_stamp()
     );
     if let Ok(name) = HeaderValue::try_from(name) {
@@ -193,6 +216,11 @@ fn export_headers(export: &Export, coding: Coding) -> HeaderMap {
     }
     headers.insert(ROW_COUNT, export.row_count.into());
     headers.insert(PENDING_COUNT, export.pending_count.into());
+    headers
+}
+
+fn export_headers(export: &Export, coding: Coding) -> HeaderMap {
+    let mut headers = file_headers(export, "text/csv; charset=utf-8", "csv");
     let coding = match coding {
         Coding::Identity => return headers,
         Coding::Gzip => "gzip",
@@ -215,7 +243,7 @@ fn not_modified() -> Response {
 
 /// The export as a response body, or none for `HEAD`. It tells no length, so that HTTP/1.1 sends it in chunks, where a
 /// cut is an error to every client; and it never ends early without an error.
-struct ExportBody(Option<ExportStream>);
+pub(crate) struct ExportBody(pub(crate) Option<ExportStream>);
 
 impl http_body::Body for ExportBody {
     type Data = Bytes;

@@ -5,10 +5,10 @@
 
 pub(crate) mod address;
 mod auth;
-mod balance_requests;
-mod balance_requests_csv;
+pub(crate) mod balance_requests;
+pub(crate) mod balance_requests_csv;
 mod balances;
-mod balances_csv;
+pub(crate) mod balances_csv;
 pub(crate) mod errors;
 #[cfg(test)]
 mod fuzz;
@@ -51,6 +51,8 @@ pub struct Api {
     pub rates: Arc<Rates>,
     /// What the API says of itself.
     pub documents: Arc<Documents>,
+    /// Pages that are open and kept up to date.
+    pub(crate) streams: Arc<ui::live::Streams>,
 }
 
 impl Api {

@@ -68,7 +68,7 @@ impl From<UserError> for Refused {
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
         Self(match error.code() {
-            Code::Unavailable => ErrorKind::Busy,
+            Code::Unavailable | Code::RequestTimeout => ErrorKind::Busy,
             Code::InternalError => ErrorKind::Failed,
             _ => ErrorKind::Foreign,
         })

@@ -11,6 +11,7 @@ use crate::api::Api;
 use crate::api::upload::form_body;
 
 /// The fields of a form (`application/x-www-form-urlencoded`) or a query, in order. It may hold passwords.
+#[derive(Default)]
 pub(crate) struct Fields(Vec<(String, Secret)>);
 
 impl Fields {

@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use tidemark_domain::id::RequesterId;
 use tidemark_engine::{Actor, Signed, Standing, Visitor};
 
@@ -21,6 +21,8 @@ use crate::api::address::Source;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
+const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 
 /// Somebody who is signed in, as far as the page needs.
 #[derive(Clone)]
@@ -128,6 +130,9 @@ pub(crate) async fn check(
         return next.run(request).await;
     }
     let Some(signed) = signed else {
+        if request.headers().contains_key(HX_REQUEST) {
+            return to_sign_in_whole();
+        }
         let had_one = cookies::token(request.headers()).is_some();
         return to_sign_in(request.method(), request.uri(), had_one).into_response();
     };
@@ -172,6 +177,15 @@ fn judge(needs: Needs, signed: &Signed) -> Verdict {
         (Needs::May(permission), Standing::Full) if signed.may(permission) => Verdict::In,
         (Needs::May(_), Standing::Full) => Verdict::Forbidden,
     }
+}
+
+/// The same for a script that asks for a part of a page: the whole page goes there, and a stream does not come back.
+fn to_sign_in_whole() -> Response {
+    (
+        StatusCode::UNAUTHORIZED,
+        [(HX_REDIRECT, "/sign-in?done=session-ended")],
+    )
+        .into_response()
 }
 
 /// To the sign-in page, and from there back to where somebody wanted to go.

@@ -10,9 +10,11 @@ use tidemark_domain::outcome::Outcome;
 use tidemark_domain::secret::Secret;
 use uuid::Uuid;
 
+use super::batches::open_creator;
 use crate::authorizer_rows::id_hash;
 use crate::backend::{on, padded, padded_len, values};
 use crate::error::{Error, Result};
+use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::parts::{Parts, SHOWN, part_no};
 use crate::results::Shown;
@@ -40,6 +42,8 @@ pub struct AuthorizerHistory {
 pub struct AuthorizerResult {
     pub id: CheckId,
     pub submitted_at: Timestamp,
+    /// Who submitted the batch, as [`super::BatchLine`] has it.
+    pub creator: Option<String>,
     /// `None` while it has no result.
     pub result: Option<(Outcome, Timestamp)>,
     pub institution: Option<InstitutionNo>,
@@ -58,6 +62,7 @@ struct Row {
     batch_id: Uuid,
     row_no: i32,
     submitted_at: i64,
+    creator: Option<Vec<u8>>,
     outcome: Option<i16>,
     balance_cents: Option<i64>,
     institution_no: Option<i32>,
@@ -72,7 +77,7 @@ impl Row {
         }
     }
 
-    fn read(&self) -> Result<AuthorizerResult> {
+    fn read(&self, keys: &RequesterKeys) -> Result<AuthorizerResult> {
         let id = self.id();
         let result = match (self.outcome, self.recorded_at) {
             (Some(stored), Some(at)) => {
@@ -85,6 +90,9 @@ impl Row {
         Ok(AuthorizerResult {
             id,
             submitted_at: Timestamp::from_micros(self.submitted_at),
+            creator: (self.creator.as_ref())
+                .map(|sealed| open_creator(keys, self.batch_id, sealed))
+                .transpose()?,
             result,
             institution: self.institution_no.map(InstitutionNo),
         })
@@ -117,7 +125,9 @@ impl Store {
                         (row, named.phone.as_ref().map(|phone| phone.digits().masked())),
                     );
                 }
-                let checks: Result<Vec<AuthorizerResult>> = found.iter().map(|(row, _)| row.read()).collect();
+                let keys = reader.requester_keys(requester_id).await?;
+                let checks: Result<Vec<AuthorizerResult>> =
+                    found.iter().map(|(row, _)| row.read(&keys)).collect();
                 Ok(Some(AuthorizerHistory {
                     authorizer_unique_id: unique_id,
                     masked_phone: found.into_iter().find_map(|(_, phone)| phone),
@@ -183,7 +193,7 @@ impl Reader {
         limit: u32,
     ) -> Result<(Vec<FoundCheck>, bool)> {
         // A batch that is not in the queue yet has no checks.
-        const SELECT: &str = "SELECT a.batch_id, a.row_no, b.submitted_at, c.outcome, c.balance_cents, \
+        const SELECT: &str = "SELECT a.batch_id, a.row_no, b.submitted_at, b.creator, c.outcome, c.balance_cents, \
              c.institution_no, c.recorded_at FROM authorizer_rows a JOIN batches b ON b.batch_id = a.batch_id \
              LEFT JOIN checks c ON c.batch_id = a.batch_id AND c.row_no = a.row_no \
              WHERE a.id_hash = $1 AND a.requester_id = $2 AND b.requester_id = $2 \
@@ -214,8 +224,8 @@ impl Reader {
 
     /// One check of the requester.
     async fn check(&mut self, requester_id: RequesterId, id: CheckId) -> Result<Option<Row>> {
-        const SELECT: &str = "SELECT b.batch_id, CAST($3 AS INTEGER) AS row_no, b.submitted_at, c.outcome, \
-             c.balance_cents, c.institution_no, c.recorded_at FROM batches b \
+        const SELECT: &str = "SELECT b.batch_id, CAST($3 AS INTEGER) AS row_no, b.submitted_at, b.creator, \
+             c.outcome, c.balance_cents, c.institution_no, c.recorded_at FROM batches b \
              LEFT JOIN checks c ON c.batch_id = b.batch_id AND c.row_no = $3 \
              WHERE b.requester_id = $1 AND b.batch_id = $2";
         Ok(on!(&mut self.conn, |c| sqlx::query_as(SELECT)

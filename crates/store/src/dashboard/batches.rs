@@ -133,7 +133,7 @@ impl LineRow {
     }
 }
 
-fn open_creator(keys: &RequesterKeys, batch_id: Uuid, sealed: &[u8]) -> Result<String> {
+pub(super) fn open_creator(keys: &RequesterKeys, batch_id: Uuid, sealed: &[u8]) -> Result<String> {
     let corrupt = || Error::corrupt("batches", "creator", batch_id);
     let plain = keys
         .open(Purpose::Creator, batch_id.as_bytes(), sealed)

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::batches::{Asked, BatchFilter, BatchLine, Total};
 use crate::backend::on;
 use crate::error::{Error, Result};
+use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::tx::Reader;
 
@@ -63,8 +64,7 @@ impl Store {
             Box::pin(async move {
                 let keys = reader.requester_keys(requester_id).await?;
                 let begins = (i64::MAX, Uuid::max());
-                let unfinished = Asked::new(&keys, requester_id, &BatchFilter::default());
-                let unfinished = unfinished.and("b.completed_at IS NULL");
+                let (running, running_total) = reader.running(&keys, requester_id).await?;
                 let recent = BatchFilter {
                     from: Some(first.begins_at()),
                     ..BatchFilter::default()
@@ -72,8 +72,8 @@ impl Store {
                 let failed =
                     Asked::new(&keys, requester_id, &recent).and("b.total_processed > b.success_count");
                 Ok(Overview {
-                    running: reader.batch_lines(&keys, &unfinished, begins, LISTED).await?,
-                    running_total: reader.count_batches(&unfinished, begins).await?,
+                    running,
+                    running_total,
                     uncounted: reader.uncounted(requester_id).await?,
                     days: reader.days(requester_id, first, today).await?,
                     balances: reader.balances(requester_id, first, today).await?,
@@ -84,11 +84,36 @@ impl Store {
         })
         .await
     }
+
+    /// The newest 20 batches without their last result, and how many of them there are.
+    pub async fn running(&self, requester_id: RequesterId) -> Result<(Vec<BatchLine>, Total)> {
+        self.read("running", move |reader| {
+            Box::pin(async move {
+                let keys = reader.requester_keys(requester_id).await?;
+                reader.running(&keys, requester_id).await
+            })
+        })
+        .await
+    }
 }
 
 type Counts = (i64, i64, i64, i64, i64, i64, i64);
 
 impl Reader {
+    async fn running(
+        &mut self,
+        keys: &RequesterKeys,
+        requester_id: RequesterId,
+    ) -> Result<(Vec<BatchLine>, Total)> {
+        let begins = (i64::MAX, Uuid::max());
+        let unfinished = Asked::new(keys, requester_id, &BatchFilter::default());
+        let unfinished = unfinished.and("b.completed_at IS NULL");
+        Ok((
+            self.batch_lines(keys, &unfinished, begins, LISTED).await?,
+            self.count_batches(&unfinished, begins).await?,
+        ))
+    }
+
     async fn uncounted(&mut self, requester_id: RequesterId) -> Result<[i64; Status::ALL.len()]> {
         // What is neither under way nor about to be counted is counted.
         const SUMS: &str = "SELECT CAST(COALESCE(SUM(success_count), 0) AS BIGINT), \

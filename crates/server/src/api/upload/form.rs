@@ -1,11 +1,17 @@
 //! A form with a CSV file in it (`multipart/form-data`, RFC 7578), read as it comes: the file goes from the wire
 //! into records, and is never held as a whole.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use http::HeaderMap;
 use multer::{Field, Multipart};
 use serde_json::{Value, json};
+use tidemark_domain::clock::Clock;
 use tidemark_domain::csv_file::{CsvFile, CsvReader, FileFault};
 use tidemark_domain::limits::MAX_CSV_BODY;
 
@@ -48,32 +54,91 @@ pub(crate) struct CsvForm {
     pub(crate) identity: Vec<u8>,
 }
 
+/// A file that somebody chose on a page.
+pub(crate) struct ChosenFile {
+    /// As the browser calls it: it may be anything.
+    pub(crate) name: String,
+    /// Whether its type or its name says so.
+    pub(crate) is_csv: bool,
+    pub(crate) read: Result<CsvFile, FileFault>,
+    pub(crate) bytes: Bytes,
+}
+
 impl FromRequest<Api> for CsvForm {
     type Rejection = ApiError;
 
     /// Reads a form whole; its parameters may stand in the query too.
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
-        refuse_compressed(&head.headers)?;
-        let sent = content_type(&head.headers).unwrap_or_default();
-        if !essence(sent).eq_ignore_ascii_case("multipart/form-data") {
-            return Err(wrong_type(
-                "The Content-Type must be multipart/form-data, with the CSV file as its part named file.",
-            ));
-        }
-        let mut incoming = Incoming::new(&head.headers, body, MAX_CSV_BODY, api.engine.clock());
-        incoming.check_length().await?;
-        let parts = match multer::parse_boundary(sent) {
-            Ok(boundary) => read_parts(&mut incoming, boundary).await,
-            Err(_) => Err(ApiError::bad_request(
-                "The Content-Type multipart/form-data must name its boundary.",
-            )),
-        };
-        // Whatever came of it: the client may still be sending, and the body may still prove too large.
-        match (parts, drain(&mut incoming).await) {
-            (_, Err(error)) if error.code() == Code::PayloadTooLarge => Err(error),
-            (parts, _) => parts?.into_form(&Query::parse(head.uri.query())),
-        }
+        let parts = parts_of(&head.headers, body, api.engine.clock(), Keep::Records).await?;
+        parts.into_form(&Query::parse(head.uri.query()))
+    }
+}
+
+/// The file that was chosen in a form of a page; `None` where the form has none.
+pub(crate) async fn chosen_file(
+    headers: &HeaderMap,
+    body: Body,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<ChosenFile>, ApiError> {
+    let parts = parts_of(headers, body, clock, Keep::Bytes).await?;
+    // A browser's form in which no file was chosen has a part without a name and content.
+    let file = parts.file.filter(|file| !(file.is_empty && file.name.is_empty()));
+    Ok(file.map(|file| ChosenFile {
+        name: file.name,
+        is_csv: file.is_csv,
+        read: file.read,
+        bytes: file.bytes.freeze(),
+    }))
+}
+
+/// What a submission is known by that is made of these bytes alone, as [`CsvForm::identity`].
+pub(crate) fn identity_of(file: &[u8]) -> Vec<u8> {
+    identity(digest(&SHA256, file).as_ref().to_vec(), &[None, None])
+}
+
+fn identity(mut hash: Vec<u8>, parameters: &[Option<&str>; 2]) -> Vec<u8> {
+    for text in parameters {
+        let text = text.unwrap_or_default();
+        hash.extend_from_slice(&(text.len() as u64).to_be_bytes());
+        hash.extend_from_slice(text.as_bytes());
+    }
+    hash
+}
+
+/// What is kept of a file on its way in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Records,
+    /// The records, and the file as it came.
+    Bytes,
+}
+
+async fn parts_of(
+    headers: &HeaderMap,
+    body: Body,
+    clock: &Arc<dyn Clock>,
+    keep: Keep,
+) -> Result<Parts, ApiError> {
+    refuse_compressed(headers)?;
+    let sent = content_type(headers).unwrap_or_default();
+    if !essence(sent).eq_ignore_ascii_case("multipart/form-data") {
+        return Err(wrong_type(
+            "The Content-Type must be multipart/form-data, with the CSV file as its part named file.",
+        ));
+    }
+    let mut incoming = Incoming::new(headers, body, MAX_CSV_BODY, clock);
+    incoming.check_length().await?;
+    let parts = match multer::parse_boundary(sent) {
+        Ok(boundary) => read_parts(&mut incoming, boundary, keep).await,
+        Err(_) => Err(ApiError::bad_request(
+            "The Content-Type multipart/form-data must name its boundary.",
+        )),
+    };
+    // Whatever came of it: the client may still be sending, and the body may still prove too large.
+    match (parts, drain(&mut incoming).await) {
+        (_, Err(error)) if error.code() == Code::PayloadTooLarge => Err(error),
+        (parts, _) => parts,
     }
 }
 
@@ -92,11 +157,18 @@ struct Parts {
 }
 
 struct File {
+    /// As the client calls it.
+    name: String,
+    /// Whether its type or its name says so.
+    is_csv: bool,
+    is_empty: bool,
     read: Result<CsvFile, FileFault>,
     hash: Vec<u8>,
+    /// Nothing unless it was to be kept.
+    bytes: BytesMut,
 }
 
-async fn read_parts(incoming: &mut Incoming<'_>, boundary: String) -> Result<Parts, ApiError> {
+async fn read_parts(incoming: &mut Incoming<'_>, boundary: String, keep: Keep) -> Result<Parts, ApiError> {
     let pieces = stream::try_unfold(incoming, |incoming| async move {
         Ok::<_, ApiError>(incoming.next().await?.map(|piece| (piece, incoming)))
     });
@@ -105,7 +177,7 @@ async fn read_parts(incoming: &mut Incoming<'_>, boundary: String) -> Result<Par
     while let Some(mut field) = form.next_field().await.map_err(malformed)? {
         match field.name() {
             Some(FILE) => {
-                let file = read_file(&mut field).await?;
+                let file = read_file(&mut field, keep).await?;
                 once(FILE, &mut parts.file, file)?;
             }
             Some(WEBHOOK_URL) => {
@@ -132,30 +204,34 @@ fn once<T>(name: &str, place: &mut Option<T>, value: T) -> Result<(), ApiError> 
     }
 }
 
-async fn read_file(field: &mut Field<'_>) -> Result<File, ApiError> {
+async fn read_file(field: &mut Field<'_>, keep: Keep) -> Result<File, ApiError> {
     let media_type = field.content_type().map(|mime| mime.essence_str().to_owned());
-    let name = field.file_name().unwrap_or_default().to_ascii_lowercase();
+    let name = field.file_name().unwrap_or_default().to_owned();
+    let ends_so = name.to_ascii_lowercase().ends_with(".csv");
     let is_csv = match media_type.as_deref() {
         Some("text/csv" | "application/vnd.ms-excel") => true,
         // What browsers and scripts send that know no better.
-        None | Some("application/octet-stream") => name.ends_with(".csv"),
-        Some(_) => false,
+        None | Some("application/octet-stream") => ends_so,
+        // A browser's types are its system's: somebody chose this file.
+        Some(_) => ends_so && keep == Keep::Bytes,
     };
     let (mut reader, mut hash, mut is_empty) = (CsvReader::default(), Context::new(&SHA256), true);
+    let mut bytes = BytesMut::new();
     while let Some(piece) = field.chunk().await.map_err(malformed)? {
         is_empty &= piece.is_empty();
         hash.update(&piece);
         reader.push(&piece);
-    }
-    // A browser's form in which no file was chosen has a part without a name and content.
-    if !is_csv && !is_empty {
-        return Err(wrong_type(
-            "The part file must be a CSV file: of the type text/csv, or without a type and with a name that ends in .csv.",
-        ));
+        if keep == Keep::Bytes {
+            bytes.extend_from_slice(&piece);
+        }
     }
     Ok(File {
+        name,
+        is_csv,
+        is_empty,
         read: reader.finish(),
         hash: hash.finish().as_ref().to_vec(),
+        bytes,
     })
 }
 
@@ -192,12 +268,13 @@ impl Parts {
         let file = self.file.ok_or_else(|| {
             ApiError::bad_request("The form has no part named file; send the CSV file as that part.")
         })?;
-        let mut identity = file.hash;
-        for text in [&webhook_url, &email] {
-            let text = text.as_deref().unwrap_or_default();
-            identity.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            identity.extend_from_slice(text.as_bytes());
+        // A browser's form in which no file was chosen has a part without a name and content.
+        if !file.is_csv && !file.is_empty {
+            return Err(wrong_type(
+                "The part file must be a CSV file: of the type text/csv, or without a type and with a name that ends in .csv.",
+            ));
         }
+        let identity = identity(file.hash, &[webhook_url.as_deref(), email.as_deref()]);
         Ok(CsvForm {
             file: file.read,
             webhook_url,

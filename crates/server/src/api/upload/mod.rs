@@ -15,7 +15,7 @@ use tidemark_domain::clock::Clock;
 use tidemark_domain::limits::MAX_JSON_BODY;
 
 use super::errors::{ApiError, Code};
-pub(crate) use form::{CsvForm, schema};
+pub(crate) use form::{ChosenFile, CsvForm, chosen_file, identity_of, schema};
 use incoming::Incoming;
 
 /// Bytes of a form of a page: as many batch ids as an export takes, and some more.

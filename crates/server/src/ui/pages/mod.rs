@@ -11,6 +11,7 @@ pub(super) mod download;
 pub(super) mod drafts;
 pub(super) mod keys;
 pub(super) mod overview;
+mod paging;
 pub(super) mod second_factor;
 pub(super) mod set_password;
 pub(super) mod sign_in;
@@ -24,4 +25,9 @@ use super::views::Notice;
 /// What is said above a page that a form led to.
 fn notice(uri: &Uri) -> Option<Notice> {
     done(Fields::of_query(uri).text("done")).map(|text| Notice::Done(text.to_owned()))
+}
+
+/// A number of things as pages have it. None is below 0.
+fn count<T: TryInto<U>, U: Default>(number: T) -> U {
+    number.try_into().unwrap_or_default()
 }

@@ -58,6 +58,7 @@ pub struct BalanceBand {
 pub struct InstitutionFailures {
     pub name: String,
     pub failed: u64,
+    /// The failures of all institutions.
     pub total: u64,
 }
 
@@ -138,6 +139,8 @@ impl DayCounts {
 impl BalanceBand {
     fn label(&self) -> String {
         match (self.from, self.below) {
+            // Zero itself is below what begins there: an account without money is no account with little.
+            (None, Some(below)) if below.get() == 0 => format!("{} and less", whole_dollars(below)),
             (None, Some(below)) => format!("below {}", whole_dollars(below)),
             (Some(from), Some(below)) => format!("{} to {}", whole_dollars(from), whole_dollars(below)),
             (Some(from), None) => format!("{} and more", whole_dollars(from)),
