@@ -15,7 +15,7 @@ use super::cookies;
 use super::pages::second_factor;
 use super::routes::Needs;
 use super::views::ErrorKind;
-use super::views::{Frame, Notice, Outside, Role, Theme};
+use super::views::{Frame, Notice, Outside, Theme};
 use crate::api::Api;
 use crate::api::address::Source;
 
@@ -51,15 +51,10 @@ impl Me {
 
     /// What stands around each of their pages.
     pub(crate) fn frame(&self, api: &Api, notice: Option<Notice>) -> Frame {
-        use tidemark_domain::user::Role as Domain;
         Frame {
             requester: self.signed.requester_name.clone(),
             user_name: self.signed.user.display_name.as_str().to_owned(),
-            role: match self.signed.user.role {
-                Domain::Admin => Role::Admin,
-                Domain::Operator => Role::Operator,
-                Domain::Viewer => Role::Viewer,
-            },
+            role: self.signed.user.role.into(),
             theme: self.theme,
             sandbox: api.is_sandbox(),
             notice,

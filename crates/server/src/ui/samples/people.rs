@@ -122,7 +122,6 @@ fn keys() -> Vec<Sample> {
         id: ApiKeyId::from_uuid(batch_id(number).uuid()),
         name: name.to_owned(),
         created_at: ago(i64::from(number) * 9 * DAY),
-        created_by: (number % 2 == 1).then(|| "Jane Doe".to_owned()),
         last_used_at: used.map(ago),
         revoked_at: revoked.map(ago),
     };
@@ -324,7 +323,6 @@ fn account() -> Vec<Sample> {
         current: number == 1,
     };
     let on = |codes_left| SecondFactor::On {
-        since: ago(40 * DAY),
         codes_left,
     };
     let page = |second_factor| Account {

@@ -6,8 +6,8 @@ use tidemark_domain::clock::Timestamp;
 use super::frame::{FieldError, Frame, Section, error_of};
 use crate::ui::format::{ShowCount as _, ShowTime as _};
 
-/// Posts `current`, `password` and `again` to `/account/password`; `password` to `/account/second-factor` (set up),
-/// `…/second-factor/off` and `/account/recovery-codes`; empty forms to `/account/sessions/{id}/revoke` and
+/// Posts `current`, `password` and `again` to `/account/password`; `password` to `/account/second-factor` (set up) and
+/// `…/second-factor/off`; `code` to `/account/recovery-codes`; empty forms to `/account/sessions/{id}/revoke` and
 /// `…/sessions/revoke-others`.
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -26,7 +26,7 @@ pub struct Account {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecondFactor {
     Off,
-    On { since: Timestamp, codes_left: u32 },
+    On { codes_left: u32 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum AccountForm {
     /// Errors of `current`, `password`, `again`.
     Password,
     /// Errors of `factor-password`, or, of switching it off, `off-password`: the ids of fields that are both sent as
-    /// `password`.
+    /// `password`; or of `code`, for new recovery codes.
     SecondFactor,
 }
 

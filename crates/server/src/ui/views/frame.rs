@@ -1,6 +1,7 @@
 //! What stands around the content of every page, and the small words that several pages share.
 
 use tidemark_domain::outcome::Status;
+use tidemark_domain::user;
 
 /// Around every page of somebody who is signed in.
 pub struct Frame {
@@ -27,6 +28,16 @@ pub enum Role {
     Admin,
     Operator,
     Viewer,
+}
+
+impl From<user::Role> for Role {
+    fn from(role: user::Role) -> Self {
+        match role {
+            user::Role::Admin => Self::Admin,
+            user::Role::Operator => Self::Operator,
+            user::Role::Viewer => Self::Viewer,
+        }
+    }
 }
 
 impl Role {

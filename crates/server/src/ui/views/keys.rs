@@ -26,8 +26,6 @@ pub struct KeyRow {
     pub id: ApiKeyId,
     pub name: String,
     pub created_at: Timestamp,
-    /// Who made it; nothing for the command line.
-    pub created_by: Option<String>,
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
 }
