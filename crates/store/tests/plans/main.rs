@@ -14,10 +14,14 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tidemark_domain::check::Ticket;
-use tidemark_domain::id::{BatchId, CheckId};
+use tidemark_domain::id::{BatchId, CheckId, SessionId, UserId};
 use tidemark_domain::secret::Secret;
+use tidemark_domain::user::LoginName;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
-use tidemark_store::{Error, Form, Held, NewSegment, PartRef, SealedSegment, SegmentHead, Waiting};
+use tidemark_store::{
+    Error, Form, Held, LinkToken, NewSegment, PartRef, RecoveryCode, SealedSegment, SegmentHead,
+    SessionToken, Waiting,
+};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -128,6 +132,7 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
         .await?;
     store.write("test", |tx| Box::pin(tx.free_leases(NOW))).await?;
     sealing(tenant, banks).await?;
+    signing_in(tenant).await?;
     daily_reading(tenant, banks, cards).await
 }
 
@@ -174,6 +179,40 @@ async fn sealing(tenant: &Tenant, batch_id: BatchId) -> Result<(), Error> {
     Ok(())
 }
 
+async fn signing_in(tenant: &Tenant) -> Result<(), Error> {
+    let (store, id) = (&tenant.store, tenant.id);
+    let (user_id, session_id) = (UserId::new(NOW, [1; 10]), SessionId::new(NOW, [2; 10]));
+    let Ok(login) = LoginName::parse("ada@example.com") else {
+        panic!("an address")
+    };
+    store.credentials(&login).await?;
+    store.linked_user(&LinkToken::generate(), NOW).await?;
+    store.signed_in(&SessionToken::generate(), NOW, NOW).await?;
+    store.is_signed_in(session_id, NOW, NOW).await?;
+    store.sessions(user_id, NOW, NOW).await?;
+    store.recovery_codes_left(user_id).await?;
+    store.users(id).await?;
+    store
+        .write("test", move |tx| {
+            Box::pin(async move {
+                tx.lock_tries(&login, NOW).await?;
+                tx.clear_tries(&login).await?;
+                tx.forget_tries(NOW, 100).await?;
+                tx.lock_user(user_id).await?;
+                tx.enabled_admins(id).await?;
+                tx.use_recovery_code(user_id, &RecoveryCode::generate(), NOW)
+                    .await?;
+                tx.end_session(user_id, session_id).await?;
+                tx.end_sessions(user_id, Some(session_id)).await?;
+                tx.end_sessions(user_id, None).await?;
+                tx.note_seen(session_id, NOW).await?;
+                tx.forget_sessions(NOW, 100).await
+            })
+        })
+        .await?;
+    Ok(())
+}
+
 async fn daily_reading(tenant: &Tenant, banks: BatchId, cards: BatchId) -> Result<(), Error> {
     let (store, id) = (&tenant.store, tenant.id);
     store.queue().await?;
@@ -202,7 +241,7 @@ async fn plan(plain: &mut Plain, sql: &str) -> Vec<String> {
 }
 
 /// The tables that grow, and the short names that the statements give them.
-const LARGE: [&str; 17] = [
+const LARGE: [&str; 22] = [
     "batches",
     "b",
     "checks",
@@ -220,6 +259,11 @@ const LARGE: [&str; 17] = [
     "d",
     "idempotency",
     "audit",
+    "users",
+    "u",
+    "sessions",
+    "recovery_codes",
+    "sign_in_tries",
 ];
 
 /// Whether a step goes through a whole table or index: a search has its terms in brackets.
