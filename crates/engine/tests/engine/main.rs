@@ -28,6 +28,7 @@ mod sandbox;
 mod second_factor;
 mod segments;
 mod segments_mixed;
+mod sessions;
 mod sign_in;
 mod simulation;
 mod stopping;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tidemark_domain::id::SessionId;
 use tidemark_domain::totp;
 use tidemark_domain::user::{Permission, Role};
-use tidemark_engine::{Actor, Next, Standing, UserError};
+use tidemark_engine::{Actor, Next, Signed, Standing, UserError};
 use tidemark_store::testing::TestDatabase;
 
 use crate::people::{App, Office, PASSWORD, secret, visitor};
@@ -36,48 +37,7 @@ async fn a_session_is_whole_once_the_code_was_right(db: TestDatabase) {
     let waiting = office.signed(&sign_in.token).await;
     assert_eq!(waiting.standing, Standing::AwaitsCode);
     assert!(Permission::ALL.iter().all(|permission| !waiting.may(*permission)));
-    for refused in [
-        office
-            .engine
-            .change_password(&waiting, secret(PASSWORD), secret(PASSWORD), &visitor())
-            .await
-            .err(),
-        office
-            .engine
-            .remove_second_factor(&waiting, secret(PASSWORD), &visitor())
-            .await
-            .err(),
-        office
-            .engine
-            .begin_second_factor(&waiting, Some(secret(PASSWORD)), &visitor())
-            .await
-            .err(),
-        office.engine.begun_second_factor(&waiting).await.err(),
-        office
-            .engine
-            .confirm_second_factor(&waiting, "000000", &visitor())
-            .await
-            .err(),
-        office
-            .engine
-            .new_recovery_codes(&waiting, "000000", &visitor())
-            .await
-            .err(),
-        office.engine.end_other_sessions(&waiting, &visitor()).await.err(),
-        office
-            .engine
-            .end_session(&waiting, &visitor(), signed.session_id)
-            .await
-            .err(),
-        office
-            .engine
-            .add_user(
-                Actor::User(&waiting, &visitor()),
-                office.new_user("eve", Role::Admin),
-            )
-            .await
-            .err(),
-    ] {
+    for refused in refusals(&office, &waiting).await {
         assert!(matches!(refused, Some(UserError::Forbidden)), "{refused:?}");
     }
     let code = app.code(office.engine.now());
@@ -96,6 +56,43 @@ async fn a_session_is_whole_once_the_code_was_right(db: TestDatabase) {
         .enter_code(&office.signed(&token).await, &code, &visitor())
         .await;
     assert!(matches!(again, Err(UserError::Forbidden)));
+}
+
+/// Everything that a whole session may do.
+async fn refusals(office: &Office, waiting: &Signed) -> Vec<Option<UserError>> {
+    let (engine, visitor) = (&office.engine, visitor());
+    vec![
+        engine
+            .change_password(waiting, secret(PASSWORD), secret(PASSWORD), &visitor)
+            .await
+            .err(),
+        engine
+            .remove_second_factor(waiting, secret(PASSWORD), &visitor)
+            .await
+            .err(),
+        engine
+            .begin_second_factor(waiting, Some(secret(PASSWORD)), &visitor)
+            .await
+            .err(),
+        engine.begun_second_factor(waiting).await.err(),
+        engine
+            .confirm_second_factor(waiting, "000000", &visitor)
+            .await
+            .err(),
+        engine.new_recovery_codes(waiting, "000000", &visitor).await.err(),
+        engine.end_other_sessions(waiting, &visitor).await.err(),
+        engine
+            .end_session(waiting, &visitor, engine.id(SessionId::new))
+            .await
+            .err(),
+        engine
+            .add_user(
+                Actor::User(waiting, &visitor),
+                office.new_user("eve", Role::Admin),
+            )
+            .await
+            .err(),
+    ]
 }
 
 async fn a_code_is_taken_once_and_within_a_step(db: TestDatabase) {

@@ -115,7 +115,7 @@ async fn a_user_is_found_by_id_by_address_and_in_lists(db: TestDatabase) {
             .is_none()
     );
     assert_eq!(store.users(tenant.id).await.unwrap(), [ada.clone(), bob.clone()]);
-    assert_eq!(store.users(other.id).await.unwrap(), [eve.clone()]);
+    assert_eq!(store.users(other.id).await.unwrap(), std::slice::from_ref(&eve));
     let named = |name: &str, user: &User| (name.to_owned(), user.clone());
     let all = [named("A", &ada), named("A", &bob), named("B", &eve)];
     assert_eq!(store.all_users().await.unwrap(), all);
