@@ -147,3 +147,79 @@ const COMMON: [&str; 64] = [
     "winter",
     "zxcvbnm",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(password: &str) -> Result<(), PasswordFault> {
+        let login = LoginName::parse("ada.lovelace@example.com").unwrap();
+        let name = DisplayName::parse("Ada King Lovelace").unwrap();
+        check_password(&Secret::new(password.to_owned()), &login, &name)
+    }
+
+    #[test]
+    fn a_long_password_of_ones_own_is_taken_whatever_it_is_made_of() {
+        for password in [
+            "correct horse battery staple",
+            "vexglumpydoor",
+            "839201837465",
+            "Пароль из слов и гор",
+            "f7$Kq!9zRw_2",
+            "adapting to new weather",
+            "my password is a blue elephant",
+            &"long and good ".repeat(9)[..126],
+        ] {
+            assert_eq!(judged(password), Ok(()), "{password}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert_eq!(judged("elfzeichen!"), Err(PasswordFault::TooShort));
+        assert_eq!(judged("zwölfzeich€n"), Ok(()));
+        assert_eq!(judged(&"ab cd€".repeat(22)[..]), Err(PasswordFault::TooLong));
+    }
+
+    #[test]
+    fn little_more_than_the_address_or_the_name_is_refused() {
+        for password in [
+            "ada.lovelace@example.com",
+            "AdaLovelace1234",
+            "lovelace-lovelace",
+            "example2026!!",
+            "Ada King Lovelace",
+        ] {
+            assert_eq!(judged(password), Err(PasswordFault::Own), "{password}");
+        }
+    }
+
+    #[test]
+    fn what_is_tried_first_is_refused() {
+        for password in [
+            "password1234",
+            "Passw0rd2026!",
+            "123456789012",
+            "qwertyuiop12",
+            "letmein-letmein",
+            "aaaaaaaaaaaa",
+            "abcxabcxabcxabcx",
+            "welcome2winter",
+            "iloveyou!!!!!",
+        ] {
+            assert_eq!(judged(password), Err(PasswordFault::Common), "{password}");
+        }
+    }
+
+    #[test]
+    fn every_fault_says_what_to_do() {
+        use PasswordFault::{Common, Own, TooLong, TooShort};
+        for fault in [TooShort, TooLong, Own, Common] {
+            assert!(
+                ["Use", "Leave", "Choose"]
+                    .iter()
+                    .any(|verb| fault.message().starts_with(verb))
+            );
+        }
+    }
+}

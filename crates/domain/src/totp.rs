@@ -99,3 +99,60 @@ fn percent_encoded(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4226, §5.4.
+    #[test]
+    fn a_keyed_hash_is_cut_as_the_rfc_has_it() {
+        let mac = [
+            0x1f, 0x86, 0x98, 0x69, 0x0e, 0x02, 0xca, 0x16, 0x61, 0x85, 0x50, 0xef, 0x7f, 0x19, 0xda, 0x8e,
+            0x94, 0x5b, 0x55, 0x5a,
+        ];
+        assert_eq!(Code::truncated(&mac).digits().expose(), "872921");
+    }
+
+    #[test]
+    fn a_code_is_read_however_it_is_typed() {
+        for text in ["012345", " 012 345 ", "01 23 45"] {
+            assert_eq!(Code::parse(text).unwrap().digits().expose(), "012345");
+        }
+        for text in ["", "12345", "1234567", "12345a", "+12345", "１２３４５６"] {
+            assert!(Code::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_thirty_seconds_and_its_neighbours_are_taken_too() {
+        let at = |micros| Timestamp::from_micros(micros);
+        assert_eq!((step(at(59_999_999)), step(at(60_000_000))), (1, 2));
+        assert_eq!(steps(at(60_000_000)), [2, 1, 3]);
+    }
+
+    /// RFC 4648, §10.
+    #[test]
+    fn bytes_are_written_as_the_rfc_has_it() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "MY"),
+            ("fo", "MZXQ"),
+            ("foo", "MZXW6"),
+            ("foob", "MZXW6YQ"),
+            ("fooba", "MZXW6YTB"),
+            ("foobar", "MZXW6YTBOI"),
+        ] {
+            assert_eq!(base32(bytes.as_bytes()).expose(), text);
+        }
+    }
+
+    #[test]
+    fn an_app_reads_issuer_account_and_secret() {
+        let uri = uri("Tide mark", "a+b@example.com", &Secret::new("MZXW6".to_owned()));
+        assert_eq!(
+            uri.expose(),
+            "otpauth://totp/Tide%20mark:a%2Bb%40example.com?secret=MZXW6&issuer=Tide%20mark&algorithm=SHA1&digits=6&period=30"
+        );
+    }
+}

@@ -159,3 +159,73 @@ pub fn wait_after(wrong_tries: u32) -> Duration {
         Some(doublings) => Duration::from_secs(5 << doublings.min(16)).min(LONGEST_WAIT),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_may_what_it_is_for() {
+        use Permission::{Export, Read, Submit};
+        let may = |role: Role| -> Vec<Permission> {
+            Permission::ALL
+                .into_iter()
+                .filter(|permission| role.may(*permission))
+                .collect()
+        };
+        assert_eq!(may(Role::Admin), Permission::ALL);
+        assert_eq!(may(Role::Operator), [Read, Export, Submit]);
+        assert_eq!(may(Role::Viewer), [Read, Export]);
+    }
+
+    #[test]
+    fn a_role_reads_back_from_its_word() {
+        for role in Role::ALL {
+            assert_eq!(Role::parse(&role.to_string()), Ok(role));
+        }
+        for text in ["", "Admin", "owner", " admin"] {
+            assert!(Role::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_email_address_in_any_case_is_the_same_login() {
+        let login = LoginName::parse(" Ada.Lovelace@Example.COM ").unwrap();
+        assert_eq!(login.as_str(), "ada.lovelace@example.com");
+        assert_eq!(LoginName::parse(login.as_str()), Ok(login));
+        assert!(LoginName::parse("ada").is_err());
+    }
+
+    #[test]
+    fn a_name_is_what_can_be_read() {
+        assert_eq!(
+            DisplayName::parse(" Zoë O'Neil-佐藤 ").unwrap().as_str(),
+            "Zoë O'Neil-佐藤"
+        );
+        assert!(DisplayName::parse(&"é".repeat(100)).is_ok());
+        let long = "x".repeat(101);
+        for text in [
+            "",
+            "  ",
+            "a\nb",
+            "a\u{7f}",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{a0}b",
+            "a\tb",
+            &long,
+        ] {
+            assert!(DisplayName::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn waits_begin_with_the_fifth_wrong_try_and_never_lock_for_good() {
+        let seconds: Vec<u64> = (0..16).map(|wrong| wait_after(wrong).as_secs()).collect();
+        assert_eq!(
+            seconds,
+            [0, 0, 0, 0, 0, 5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900]
+        );
+        assert_eq!(wait_after(u32::MAX), LONGEST_WAIT);
+    }
+}

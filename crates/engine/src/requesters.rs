@@ -90,20 +90,28 @@ impl Engine {
             name: name.to_owned(),
             expires_at,
         };
-        let secret = ApiKeySecret::generate();
-        let (added, now) = (key.clone(), self.now());
         let (audit_id, entry) = self.by_operator(requester_id, "api_key.create", key.api_key_id);
-        let secret = self
-            .store
+        Ok(self.store_key(key, audit_id, entry).await?)
+    }
+
+    /// Stores a key with a new secret.
+    pub(crate) async fn store_key(
+        &self,
+        key: ApiKey,
+        audit_id: uuid::Uuid,
+        entry: AuditEntry,
+    ) -> Result<(ApiKey, ApiKeySecret), Error> {
+        let now = self.now();
+        self.store
             .write("create_key", move |tx| {
                 Box::pin(async move {
-                    tx.add_api_key(&added, &secret, now).await?;
+                    let secret = ApiKeySecret::generate();
+                    tx.add_api_key(&key, &secret, now).await?;
                     tx.audit(audit_id, &entry, now).await?;
-                    Ok::<_, Error>(secret)
+                    Ok((key, secret))
                 })
             })
-            .await?;
-        Ok((key, secret))
+            .await
     }
 
     pub async fn revoke_key(&self, id: ApiKeyId) -> Result<(), AdminError> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::backend::{on, run};
 use crate::error::{Error, Result};
+use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::passwords::PasswordHash;
 use crate::sealing::Purpose;
@@ -199,15 +200,8 @@ impl Tx {
             .clone()
             .keys(&mut self.conn, user.requester_id)
             .await?;
-        row.map(|(sealed, last_step)| {
-            let secret = keys
-                .open(Purpose::TotpSecret, id.as_bytes(), &sealed)
-                .ok()
-                .and_then(|plain| plain.as_slice().try_into().ok());
-            let secret = secret.ok_or_else(|| Error::corrupt("users", "totp_secret", user.user_id))?;
-            Ok((TotpSecret::from_bytes(secret), last_step))
-        })
-        .transpose()
+        row.map(|(sealed, last_step)| Ok((open_second_factor(&keys, user.user_id, &sealed)?, last_step)))
+            .transpose()
     }
 
     /// Notes the step of a code that was taken; whether it is a later one than before.
@@ -302,6 +296,15 @@ impl Store {
         })
         .transpose()
     }
+}
+
+/// Opens a second factor as it is stored.
+pub(crate) fn open_second_factor(keys: &RequesterKeys, id: UserId, sealed: &[u8]) -> Result<TotpSecret> {
+    let plain = keys.open(Purpose::TotpSecret, id.uuid().as_bytes(), sealed).ok();
+    plain
+        .and_then(|plain| plain.as_slice().try_into().ok())
+        .map(TotpSecret::from_bytes)
+        .ok_or_else(|| Error::corrupt("users", "totp_secret", id))
 }
 
 #[derive(sqlx::FromRow)]

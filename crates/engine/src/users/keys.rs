@@ -39,17 +39,7 @@ impl Engine {
             expires_at,
         };
         let entry = actor.entry(requester_id, "api_key.create", key.api_key_id);
-        let (now, audit_id) = (self.now(), self.audit_id());
-        self.store
-            .write("create_key", move |tx| {
-                Box::pin(async move {
-                    let secret = ApiKeySecret::generate();
-                    tx.add_api_key(&key, &secret, now).await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    Ok((key, secret))
-                })
-            })
-            .await
+        Ok(self.store_key(key, self.audit_id(), entry).await?)
     }
 
     /// Revokes a key at once. Keys of other requesters do not exist.

@@ -11,4 +11,5 @@ mod private_data;
 mod refusals;
 mod support;
 mod uploads;
+mod users;
 mod watch;

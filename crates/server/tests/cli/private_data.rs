@@ -73,6 +73,21 @@ fn nothing_private_is_found_in_any_file() {
     let mut canaries = canaries(rows);
     assert!(canaries.len() > 800, "{}", canaries.len());
     canaries.insert(key.clone());
+    let user = [
+        "--email",
+        "ada@example.com",
+        "--name",
+        "Ada",
+        "--role",
+        "admin",
+        "--json",
+    ];
+    let added = serving
+        .admin(&[&["user", "add", "--requester", "Lender"], &user[..]].concat())
+        .done()
+        .json();
+    let (_, token) = added["link"].as_str().unwrap().rsplit_once('/').unwrap();
+    canaries.insert(token.to_owned());
     let reply = Said::by(serving.client(&key).args(["submit", "--json"]).arg(sample()))
         .done()
         .json();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
-use tidemark_domain::id::{BatchId, CheckId, RequesterId};
+use tidemark_domain::id::{BatchId, CheckId, RequesterId, UserId};
 use uuid::Uuid;
 
 use super::{Summary, absolute, options};
@@ -23,6 +23,7 @@ use crate::migrate::SCHEMA_VERSION;
 use crate::open::APPLICATION_ID;
 use crate::parts::{PART_ROWS, REQUESTS, SHOWN, Source, numbered_place};
 use crate::sealing::MasterKey;
+use crate::users::open_second_factor;
 
 /// How many there are of what a restore must bring back.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -130,7 +131,7 @@ async fn contents(file: &mut SqliteConnection, bytes: u64, master: &Arc<MasterKe
     }
     integrity(file).await?;
     counters(file).await?;
-    sealed(file, master).await?;
+    sealed(file, master, schema_version).await?;
     let counts: Counts = sqlx::query_as(COUNTS).fetch_one(&mut *file).await?;
     Ok(Summary {
         schema_version,
@@ -187,8 +188,11 @@ async fn counters(file: &mut SqliteConnection) -> Result<()> {
     }
 }
 
-/// Every requester's keys unwrap, and every part that they sealed opens.
-async fn sealed(file: &mut SqliteConnection, master: &Arc<MasterKey>) -> Result<()> {
+/// The schema version that brought users.
+const USERS_SINCE: i64 = 5;
+
+/// Every requester's keys unwrap, and every part and second factor that they sealed opens.
+async fn sealed(file: &mut SqliteConnection, master: &Arc<MasterKey>, schema_version: i64) -> Result<()> {
     // Not the store's own keyring, which knows keys that it has read elsewhere.
     let keyring = Keyring::new(master.clone());
     let requesters: Vec<Uuid> =
@@ -200,6 +204,19 @@ async fn sealed(file: &mut SqliteConnection, master: &Arc<MasterKey>) -> Result<
         let mut conn: OnEngine<&mut SqliteConnection, &mut PgConnection> = OnEngine::Sqlite(&mut *file);
         let keys = keyring.keys(&mut conn, requester_id).await?;
         parts(file, requester, &keys).await?;
+        if schema_version >= USERS_SINCE {
+            second_factors(file, requester, &keys).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn second_factors(file: &mut SqliteConnection, requester: Uuid, keys: &RequesterKeys) -> Result<()> {
+    const SELECT: &str =
+        "SELECT user_id, totp_secret FROM users WHERE requester_id = $1 AND totp_secret IS NOT NULL";
+    let found: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(SELECT).bind(requester).fetch_all(file).await?;
+    for (id, sealed) in found {
+        open_second_factor(keys, UserId::from_uuid(id), &sealed)?;
     }
     Ok(())
 }

@@ -14,14 +14,15 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tidemark_domain::check::Ticket;
-use tidemark_domain::id::{BatchId, CheckId, DraftId};
+use tidemark_domain::id::{BatchId, CheckId, DraftId, SessionId, UserId};
 use tidemark_domain::outcome::Status;
 use tidemark_domain::secret::Secret;
 use tidemark_domain::tally::Tally;
+use tidemark_domain::user::LoginName;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
 use tidemark_store::{
-    ActivityFilter, BatchFilter, BatchState, Creator, DraftOwner, Error, Form, Held, NewSegment, PartRef,
-    SealedSegment, SegmentHead, Waiting,
+    ActivityFilter, BatchFilter, BatchState, Creator, DraftOwner, Error, Form, Held, LinkToken, NewSegment,
+    PartRef, RecoveryCode, SealedSegment, SegmentHead, SessionToken, Waiting,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -133,6 +134,7 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
         .await?;
     store.write("test", |tx| Box::pin(tx.free_leases(NOW))).await?;
     sealing(tenant, banks).await?;
+    signing_in(tenant).await?;
     daily_reading(tenant, banks, cards).await
 }
 
@@ -174,6 +176,40 @@ async fn sealing(tenant: &Tenant, batch_id: BatchId) -> Result<(), Error> {
     store
         .write("test", move |tx| {
             Box::pin(async move { tx.store_segment(&segment, until).await })
+        })
+        .await?;
+    Ok(())
+}
+
+async fn signing_in(tenant: &Tenant) -> Result<(), Error> {
+    let (store, id) = (&tenant.store, tenant.id);
+    let (user_id, session_id) = (UserId::new(NOW, [1; 10]), SessionId::new(NOW, [2; 10]));
+    let Ok(login) = LoginName::parse("ada@example.com") else {
+        panic!("an address")
+    };
+    store.credentials(&login).await?;
+    store.linked_user(&LinkToken::generate(), NOW).await?;
+    store.signed_in(&SessionToken::generate(), NOW, NOW).await?;
+    store.is_signed_in(session_id, NOW, NOW).await?;
+    store.sessions(user_id, NOW, NOW).await?;
+    store.recovery_codes_left(user_id).await?;
+    store.users(id).await?;
+    store
+        .write("test", move |tx| {
+            Box::pin(async move {
+                tx.lock_tries(&login, NOW).await?;
+                tx.clear_tries(&login).await?;
+                tx.forget_tries(NOW, 100).await?;
+                tx.lock_user(user_id).await?;
+                tx.enabled_admins(id).await?;
+                tx.use_recovery_code(user_id, &RecoveryCode::generate(), NOW)
+                    .await?;
+                tx.end_session(user_id, session_id).await?;
+                tx.end_sessions(user_id, Some(session_id)).await?;
+                tx.end_sessions(user_id, None).await?;
+                tx.note_seen(session_id, NOW).await?;
+                tx.forget_sessions(NOW, 100).await
+            })
         })
         .await?;
     Ok(())
@@ -278,7 +314,7 @@ async fn plan(plain: &mut Plain, sql: &str) -> Vec<String> {
 }
 
 /// The tables that grow, and the short names that the statements give them.
-const LARGE: [&str; 24] = [
+const LARGE: [&str; 29] = [
     "batches",
     "b",
     "checks",
@@ -303,6 +339,11 @@ const LARGE: [&str; 24] = [
     "daily_failures",
     "drafts",
     "draft_parts",
+    "users",
+    "u",
+    "sessions",
+    "recovery_codes",
+    "sign_in_tries",
 ];
 
 /// Whether a step goes through a whole table or index: a search has its terms in brackets.

@@ -244,6 +244,7 @@ async fn rows_that_do_not_belong_together_are_refused() {
         "DELETE FROM shown_parts WHERE batch_id = (SELECT MIN(batch_id) FROM batches)",
         "UPDATE shown_parts SET shown = (SELECT MIN(shown) FROM shown_parts)",
         "UPDATE request_parts SET request = x'0101000000010000'",
+        "UPDATE users SET totp_secret = (SELECT new_totp_secret FROM sessions)",
         "UPDATE data_keys SET wrapped = (SELECT wrapped FROM data_keys WHERE key_no = 2)",
         "DELETE FROM data_keys",
         "DELETE FROM server",

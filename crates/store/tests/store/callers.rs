@@ -15,6 +15,7 @@ tidemark_store::on_both_databases! {
     an_expired_key_names_nobody
     a_revoked_key_names_nobody
     keys_are_revoked_once
+    keys_are_listed_with_their_last_use
     a_secret_is_one_keys_alone
     a_requester_is_found_by_its_name
     a_name_is_taken_once
@@ -130,6 +131,40 @@ async fn keys_are_revoked_once(db: TestDatabase) {
     assert_eq!(revoke(&store, id).await, Some(tenant.id));
     assert_eq!(revoke(&store, id).await, None);
     assert_eq!(revoke(&store, ApiKeyId::new(NOW, random())).await, None);
+}
+
+async fn keys_are_listed_with_their_last_use(db: TestDatabase) {
+    let store = db.open().await;
+    let (tenant, other) = (Tenant::add(&store, "A").await, Tenant::add(&store, "B").await);
+    assert_eq!(store.api_keys(tenant.id).await.unwrap(), []);
+    let (first, _) = add_key(&store, tenant.id, Some(later(10))).await;
+    let (others, _) = add_key(&store, other.id, None).await;
+    let uses = [
+        vec![(first, later(5)), (others, later(9))],
+        vec![(first, later(3))],
+    ];
+    for uses in uses {
+        let noted = store.write("test", move |tx| {
+            Box::pin(async move { tx.note_key_uses(&uses).await })
+        });
+        noted.await.unwrap();
+        let listed = store.api_keys(tenant.id).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(
+            (listed[0].key.api_key_id, listed[0].key.expires_at),
+            (first, Some(later(10)))
+        );
+        assert_eq!(
+            (listed[0].created_at, listed[0].last_used_at),
+            (NOW, Some(later(5)))
+        );
+        assert_eq!(
+            (listed[0].key.name.as_str(), listed[0].revoked_at),
+            ("a key", None)
+        );
+    }
+    revoke(&store, first).await;
+    assert_eq!(store.api_keys(tenant.id).await.unwrap()[0].revoked_at, Some(NOW));
 }
 
 async fn a_secret_is_one_keys_alone(db: TestDatabase) {
