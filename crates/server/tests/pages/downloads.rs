@@ -63,7 +63,7 @@ async fn a_csv_file_is_the_apis_with_a_formula_guard(db: TestDatabase) {
         assert_eq!(answer.bytes().await.unwrap(), expected);
     }
     let page = vera.post("/batches/download", &ticked(&ids, "csv")).await;
-    page.says(200, &[",02134,", ",'=1+1,", ",'+x,"]);
+    page.says(200, &[",02134,", ",'=1+1\n", ",'+x,"]);
 }
 
 async fn a_workbook_keeps_zeros_and_runs_nothing(db: TestDatabase) {
