@@ -162,7 +162,7 @@ impl Archive {
             self.out.extend(MADE_BY.to_le_bytes());
             self.common(entry);
             // Neither comment nor disk, and binary.
-            self.out.extend([0; 8]);
+            self.out.extend([0; 6]);
             self.out.extend(ATTRIBUTES.to_le_bytes());
             self.out.extend(entry.at.to_le_bytes());
             self.out.extend(entry.name.as_bytes());

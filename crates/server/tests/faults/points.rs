@@ -23,7 +23,7 @@ const SIGABRT: i32 = 6;
 const LIFE: Duration = Duration::from_secs(90);
 
 /// Points that no change may take away unnoticed.
-const ESSENTIAL: [&str; 30] = [
+const ESSENTIAL: [&str; 40] = [
     "submit/begin",
     "submit/begun",
     "submit/commit",
@@ -50,6 +50,16 @@ const ESSENTIAL: [&str; 30] = [
     "store_segment/begun",
     "store_segment/commit",
     "store_segment/committed",
+    "claim_indexing/begin",
+    "claim_indexing/begun",
+    "claim_indexing/commit",
+    "claim_indexing/committed",
+    "authorizer_rows/read",
+    "authorizer_rows/answered",
+    "index_rows/begin",
+    "index_rows/begun",
+    "index_rows/commit",
+    "index_rows/committed",
     "segment_parts/read",
     "segment_parts/answered",
     "results/read",

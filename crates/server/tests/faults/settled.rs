@@ -73,9 +73,10 @@ impl Site {
         self.assert_whole(acknowledged.len()).await;
     }
 
-    /// Waits until every batch has its segment, which comes behind its completion.
+    /// Waits until every batch has its segment and is counted and indexed, which comes behind its completion.
     async fn await_segments(&self) {
         const UNSEALED: &str = "SELECT COUNT(*) FROM batches b WHERE b.seal_at IS NOT NULL \
+             OR b.counted_at IS NULL OR b.index_at IS NOT NULL \
              OR NOT EXISTS (SELECT 1 FROM segments s WHERE s.batch_id = b.batch_id)";
         let deadline = Deadline::after(self.recovery());
         let mut plain = Plain::open(&self.db).await;
