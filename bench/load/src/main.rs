@@ -13,6 +13,7 @@ mod get;
 mod https;
 mod limit;
 mod page;
+mod reads;
 mod submit;
 mod target;
 mod tls;
@@ -38,6 +39,8 @@ enum Command {
     Get(get::GetArgs),
     /// Time the first and the last page of a batch's results
     Page(page::PageArgs),
+    /// Time what the dashboard's pages read
+    Reads(reads::ReadsArgs),
     /// Serve one file from memory over HTTPS, until it is stopped: the limit of what a server can do
     Static(limit::StaticArgs),
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Fill(args) => fill::run(args),
         Command::Get(args) => get::run(args),
         Command::Page(args) => page::run(args),
+        Command::Reads(args) => reads::run(args),
         Command::Static(args) => limit::run(args),
     }
 }

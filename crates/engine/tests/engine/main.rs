@@ -3,6 +3,7 @@
 
 mod admin;
 mod builder;
+mod by_users;
 mod corruption;
 mod cvv;
 mod drafts;

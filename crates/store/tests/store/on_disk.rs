@@ -11,6 +11,7 @@ use tidemark_store::{ApiKey, ApiKeySecret, Endpoint, Error, NewEvent, Remembered
 
 use crate::authorizer_rows::index_all;
 use crate::common::{Tenant, card, dollars, full, later, random, read, tagged, text};
+use crate::drafts::{USER, keep};
 
 tidemark_store::on_both_databases! {
     no_private_value_lies_in_the_clear
@@ -143,14 +144,8 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
     batch.email = EmailAddress::parse("canary.mail@example.com").ok();
     let (batch_id, submission) = tenant.seal(&batch, NOW);
     let submission = submission.created_by(&tenant.keys, "Canary Creator").unwrap();
-    let key = Some("canary idempotency");
-    let what = Remembered::new(
-        &tenant.keys,
-        tenant.id,
-        Endpoint::JsonSubmission,
-        key,
-        b"canary body",
-    );
+    let (endpoint, key) = (Endpoint::JsonSubmission, Some("canary idempotency"));
+    let what = Remembered::new(&tenant.keys, tenant.id, endpoint, key, b"canary body");
     let submitted = store.write("test", move |tx| {
         Box::pin(async move {
             tx.register(&what, batch_id, "canary reply", (NOW, later(100)))
@@ -159,14 +154,7 @@ async fn no_private_value_lies_in_the_clear(db: TestDatabase) {
         })
     });
     submitted.await.map_err(|error: Error| error.to_string()).unwrap();
-    crate::drafts::keep(
-        &tenant,
-        crate::drafts::USER,
-        "canary.mail.csv",
-        &[b"canary body"],
-        NOW,
-    )
-    .await;
+    keep(&tenant, USER, "canary.mail.csv", &[b"canary body"], NOW).await;
     index_all(&tenant, later(60), NOW).await;
     let claim = tenant.claim(1, NOW).await[0];
     let ticket = Some(Ticket(Secret::new("canary ticket".to_owned())));

@@ -1,0 +1,8 @@
+//! The dashboard's pages as a browser sees them: real sockets, real TLS, both databases.
+#![allow(clippy::unwrap_used, reason = "a test without its server fails")]
+
+mod downloads;
+mod drafts;
+mod lists;
+mod live;
+mod support;
