@@ -38,5 +38,5 @@ mod simulation;
 mod stopping;
 mod submit;
 mod tallies;
-mod workbook;
 mod users;
+mod workbook;

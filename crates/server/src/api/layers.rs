@@ -6,7 +6,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
-use http::header::{CACHE_CONTROL, CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Version};
 use tidemark_domain::id::RequestId;
 use tidemark_domain::limits::{MAX_HEADERS, MAX_URL};
@@ -41,6 +43,8 @@ pub(crate) async fn frame(State(api): State<Api>, mut request: Request, next: Ne
         };
         let rendered = error.render(&context);
         let (parts, body) = rendered.into_parts();
+        // The empty body's, which the routes have noted already.
+        response.headers_mut().remove(CONTENT_LENGTH);
         response.headers_mut().extend(parts.headers);
         *response.body_mut() = body;
     }

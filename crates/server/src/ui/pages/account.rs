@@ -41,11 +41,7 @@ pub(in crate::ui) async fn change_password(State(api): State<Api>, me: Me, field
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
-pub(in crate::ui) async fn end_session(
-    State(api): State<Api>,
-    me: Me,
-    Path(id): Path<String>,
-) -> Answer {
+pub(in crate::ui) async fn end_session(State(api): State<Api>, me: Me, Path(id): Path<String>) -> Answer {
     let id: SessionId = id.parse().map_err(|_| Refused(ErrorKind::NotFound))?;
     match api.engine.end_session(&me.signed, &me.visitor, id).await {
         Ok(()) if id == me.signed.session_id => with_session(go_to("/sign-in?done=signed-out"), None),
@@ -103,5 +99,7 @@ pub(super) fn waiting(api: &Api, error: UserError) -> Result<String, Refused> {
         return Err(error.into());
     };
     let seconds = until.since(api.engine.now()).as_secs() + 1;
-    Ok(format!("Too many wrong tries. The next one is taken in {seconds} seconds."))
+    Ok(format!(
+        "Too many wrong tries. The next one is taken in {seconds} seconds."
+    ))
 }

@@ -48,8 +48,14 @@ const ACTS: [(&str, &str); 27] = [
     ("requester.add", "Added the organisation"),
     ("requester.cards_on", "Approved debit cards"),
     ("requester.cards_off", "Took the approval of debit cards back"),
-    ("requester.second_factor_on", "Asked everybody for a second factor"),
-    ("requester.second_factor_off", "Left the second factor to everybody"),
+    (
+        "requester.second_factor_on",
+        "Asked everybody for a second factor",
+    ),
+    (
+        "requester.second_factor_off",
+        "Left the second factor to everybody",
+    ),
 ];
 
 pub(in crate::ui) async fn show(State(api): State<Api>, me: Me, uri: Uri) -> Answer {
@@ -130,7 +136,10 @@ fn address(filter: &views::ActivityFilter, place: Option<ActivityPosition>) -> S
     }
     if let Some(place) = place {
         let at = place.at.as_micros().to_be_bytes();
-        query.append_pair("before", &URL_SAFE_NO_PAD.encode([&at[..], place.audit_id.as_bytes()].concat()));
+        query.append_pair(
+            "before",
+            &URL_SAFE_NO_PAD.encode([&at[..], place.audit_id.as_bytes()].concat()),
+        );
     }
     format!("/activity?{}", query.finish())
 }
@@ -156,15 +165,24 @@ impl People {
         let (store, requester_id) = (api.engine.store(), me.requester_id());
         let mut names = Vec::new();
         for user in store.users(requester_id).await? {
-            names.push((format!("user:{}", user.user_id), user.display_name.as_str().to_owned()));
+            names.push((
+                format!("user:{}", user.user_id),
+                user.display_name.as_str().to_owned(),
+            ));
         }
         for listed in store.api_keys(requester_id).await? {
             let key = listed.key;
-            names.push((format!("api_key:{}", key.api_key_id), format!("API key {}", key.name)));
+            names.push((
+                format!("api_key:{}", key.api_key_id),
+                format!("API key {}", key.name),
+            ));
         }
         names.push((COMMAND_LINE.to_owned(), "Command line".to_owned()));
         let id = |actor: &str| actor.split_once(':').map_or(actor, |(_, id)| id).to_owned();
-        let by_id = names.iter().map(|(actor, name)| (id(actor), name.clone())).collect();
+        let by_id = names
+            .iter()
+            .map(|(actor, name)| (id(actor), name.clone()))
+            .collect();
         Ok(Self { names, by_id })
     }
 
@@ -178,7 +196,10 @@ impl People {
 
     fn row(&self, entry: ActivityEntry) -> ActivityRow {
         let name = |id: &str| self.by_id.get(id).cloned();
-        let actor = entry.actor.split_once(':').map_or(entry.actor.as_str(), |(_, id)| id);
+        let actor = entry
+            .actor
+            .split_once(':')
+            .map_or(entry.actor.as_str(), |(_, id)| id);
         let what = ACTS.iter().find(|(act, _)| *act == entry.action);
         ActivityRow {
             at: entry.at,
@@ -238,7 +259,11 @@ mod tests {
                     let of = ["user.", "session.", "api_key.", "requester.", "batch."];
                     if of.iter().any(|of| text.starts_with(of)) && !text.contains([' ', '{']) {
                         found += 1;
-                        assert!(ACTS.iter().any(|(act, _)| *act == text), "{text} in {}", path.display());
+                        assert!(
+                            ACTS.iter().any(|(act, _)| *act == text),
+                            "{text} in {}",
+                            path.display()
+                        );
                     }
                 }
             }

@@ -45,7 +45,9 @@ mod tests {
             "Firefox on Windows"
         );
         assert_eq!(
-            name("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"),
+            name(
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
+            ),
             "Safari on iPhone"
         );
         assert_eq!(name("curl/8.14.1"), "curl");

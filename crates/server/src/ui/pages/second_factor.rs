@@ -49,7 +49,9 @@ pub(in crate::ui) async fn confirm(State(api): State<Api>, me: Me, fields: Field
             let codes = shown(&api, &me, &codes, true);
             return with_session(page(&codes), Some(&token));
         }
-        Err(UserError::WrongCode) => "This is not the code that the app shows now. Type the newest one.".to_owned(),
+        Err(UserError::WrongCode) => {
+            "This is not the code that the app shows now. Type the newest one.".to_owned()
+        }
         Err(error @ UserError::Wait(_)) => account::waiting(&api, error)?,
         // It was never begun, or somewhere else.
         Err(UserError::NoSecondFactor) => return go_to("/account"),
@@ -90,7 +92,9 @@ pub(in crate::ui) async fn renew_codes(State(api): State<Api>, me: Me, fields: F
 async fn wrong(api: &Api, me: &Me, field: &'static str, error: UserError) -> Answer {
     let text = match error {
         UserError::WrongPassword => "This is not your password.".to_owned(),
-        UserError::WrongCode => "This is not the code that the app shows now. Type the newest one.".to_owned(),
+        UserError::WrongCode => {
+            "This is not the code that the app shows now. Type the newest one.".to_owned()
+        }
         UserError::SecondFactorRequired => error.to_string(),
         UserError::Wait(_) => account::waiting(api, error)?,
         other => return Err(other.into()),
@@ -116,7 +120,10 @@ fn enrol(api: &Api, me: &Me, enrolment: &Enrolment, errors: Vec<FieldError>) -> 
 fn shown(api: &Api, me: &Me, codes: &[RecoveryCode], just_enrolled: bool) -> RecoveryCodes {
     RecoveryCodes {
         frame: me.frame(api, None),
-        codes: codes.iter().map(|code| code.shown().expose().to_owned()).collect(),
+        codes: codes
+            .iter()
+            .map(|code| code.shown().expose().to_owned())
+            .collect(),
         just_enrolled,
     }
 }

@@ -13,11 +13,7 @@ use crate::ui::forms::Fields;
 use crate::ui::guard::Guest;
 use crate::ui::views::{FieldError, LinkExpired, SetPassword};
 
-pub(in crate::ui) async fn show(
-    State(api): State<Api>,
-    guest: Guest,
-    Path(text): Path<String>,
-) -> Answer {
+pub(in crate::ui) async fn show(State(api): State<Api>, guest: Guest, Path(text): Path<String>) -> Answer {
     match user_of(&api, &text).await {
         Ok((user, _)) => page(&form(&api, &guest, text, user, Vec::new())),
         Err(UserError::LinkGone) => expired(&api, &guest),

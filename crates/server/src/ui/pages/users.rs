@@ -12,7 +12,9 @@ use crate::api::Api;
 use crate::ui::answer::{Answer, Refused, go_to, page, page_with};
 use crate::ui::forms::Fields;
 use crate::ui::guard::Me;
-use crate::ui::views::{self, ErrorKind, FieldError, Notice, OneTimeLink, UserForm, UserRow, UserState, Users};
+use crate::ui::views::{
+    self, ErrorKind, FieldError, Notice, OneTimeLink, UserForm, UserRow, UserState, Users,
+};
 
 pub(in crate::ui) async fn show(State(api): State<Api>, me: Me, uri: Uri) -> Answer {
     page(&view(&api, &me, notice(&uri)).await?)
@@ -121,7 +123,10 @@ async fn done(api: &Api, me: &Me, changed: Result<User, UserError>, to: &str) ->
 fn sentence(error: &UserError) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = chars
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}.", chars.as_str())
 }
 

@@ -322,9 +322,7 @@ fn account() -> Vec<Sample> {
         browser: browser.to_owned(),
         current: number == 1,
     };
-    let on = |codes_left| SecondFactor::On {
-        codes_left,
-    };
+    let on = |codes_left| SecondFactor::On { codes_left };
     let page = |second_factor| Account {
         frame: frame(Role::Admin),
         email: EMAIL.to_owned(),
@@ -353,8 +351,8 @@ fn account() -> Vec<Sample> {
     wrong_factor.failed = Some((
         AccountForm::SecondFactor,
         vec![fault(
-            "factor-password",
-            "This is not your password. Type the one that you signed in with.",
+            "code",
+            "This is not the code that the app shows now. Type the newest one.",
         )],
     ));
     let mut required = page(on(8));
