@@ -35,7 +35,12 @@ async fn a_request_without_a_good_key_learns_nothing(db: TestDatabase) {
     ];
     let mut bodies = Vec::new();
     for value in values {
-        for path in ["/v1/balances/csv", "/v1/balance_requests", "/v1/nowhere", "/nowhere"] {
+        for path in [
+            "/v1/balances/csv",
+            "/v1/balance_requests",
+            "/v1/nowhere",
+            "/nowhere",
+        ] {
             let mut request = server.client.get(server.url(path));
             if let Some(value) = &value {
                 request = request.header(AUTHORIZATION, value);

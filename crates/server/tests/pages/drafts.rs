@@ -4,7 +4,7 @@ use tidemark_domain::user::Role;
 use tidemark_store::testing::TestDatabase;
 use tidemark_store::{ActivityFilter, on_both_databases};
 
-use crate::support::{HEADER, LENDER, Site, record};
+use crate::support::{HEADER, LENDER, Person, Site, record};
 
 on_both_databases! {
     what_is_wrong_is_shown_and_what_is_good_is_submitted_by_its_creator
@@ -73,18 +73,7 @@ async fn what_is_wrong_is_shown_and_what_is_good_is_submitted_by_its_creator(db:
     let mut lines = csv::ReaderBuilder::new().from_reader(csv.as_slice());
     let creators: Vec<String> = lines.records().map(|line| line.unwrap()[7].to_owned()).collect();
     assert_eq!(creators, ["Jane Doe", "Jane Doe"]);
-    let store = site.running.engine().store();
-    let acts = store
-        .activity(jane.signed.user.requester_id, ActivityFilter::default(), None, 10)
-        .await
-        .unwrap();
-    let act = acts
-        .entries
-        .iter()
-        .find(|act| act.action == "batch.submit")
-        .unwrap();
-    assert_eq!(act.actor, format!("user:{}", jane.signed.user.user_id));
-    assert_eq!(act.object, id);
+    assert_submitted_by(&site, &jane, id).await;
 
     assert_eq!(jane.get(&draft).await.goes_to(), format!("/batches/{id}"));
     assert_eq!(jane.get(&format!("{draft}/failed.csv")).await.status, 404);
@@ -92,6 +81,27 @@ async fn what_is_wrong_is_shown_and_what_is_good_is_submitted_by_its_creator(db:
     jane.get(&again)
         .await
         .says(200, &["This very file was submitted", id]);
+}
+
+/// What the audit trail says of a batch.
+async fn assert_submitted_by(site: &Site, person: &Person<'_>, id: &str) {
+    let store = site.running.engine().store();
+    let acts = store
+        .activity(
+            person.signed.user.requester_id,
+            ActivityFilter::default(),
+            None,
+            10,
+        )
+        .await
+        .unwrap();
+    let act = acts
+        .entries
+        .iter()
+        .find(|act| act.action == "batch.submit")
+        .unwrap();
+    assert_eq!(act.actor, format!("user:{}", person.signed.user.user_id));
+    assert_eq!(act.object, id);
 }
 
 async fn a_draft_becomes_one_batch_however_often_it_is_submitted(db: TestDatabase) {

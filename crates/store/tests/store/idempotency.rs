@@ -16,6 +16,7 @@ tidemark_store::on_both_databases! {
     a_registration_without_its_batch_is_refused
     a_registration_that_is_rolled_back_leaves_nothing
     expired_submissions_are_forgotten_a_few_at_a_time
+    a_file_that_was_submitted_before_is_known_to_its_requester_until_it_expires
 }
 
 fn body(tenant: &Tenant, body: &str) -> Remembered {
@@ -244,4 +245,22 @@ async fn expired_submissions_are_forgotten_a_few_at_a_time(db: TestDatabase) {
     }
     assert!(store.replay(body(&tenants[1], "5"), NOW).await.unwrap().is_some());
     assert_eq!(batches(&db).await, 6);
+}
+
+async fn a_file_that_was_submitted_before_is_known_to_its_requester_until_it_expires(db: TestDatabase) {
+    let store = db.open().await;
+    let (tenant, other) = (Tenant::add(&store, "A").await, Tenant::add(&store, "B").await);
+    let file = b"a,b\n1,2\n";
+    let before = async |tenant: &Tenant, body: &[u8], now| {
+        let found = store.submitted_before(&tenant.keys, tenant.id, body, now).await;
+        found.unwrap()
+    };
+    assert_eq!(before(&tenant, file, NOW).await, None);
+    let what = Remembered::new(&tenant.keys, tenant.id, Endpoint::CsvSubmission, None, file);
+    assert_eq!(submit(&tenant, what, "{}", NOW).await.unwrap(), Registration::New);
+    let found = before(&tenant, file, later(99)).await.unwrap();
+    assert!(store.batch(tenant.id, found).await.unwrap().is_some());
+    assert_eq!(before(&tenant, b"another", NOW).await, None);
+    assert_eq!(before(&other, file, NOW).await, None);
+    assert_eq!(before(&tenant, file, later(101)).await, None);
 }

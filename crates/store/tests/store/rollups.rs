@@ -9,7 +9,7 @@ use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{Error, Overview};
 
 use crate::backups::OUTCOMES;
-use crate::common::{Tenant, dollars, later};
+use crate::common::{Tenant, bank, dollars, later};
 use crate::segments::claim;
 
 tidemark_store::on_both_databases! {
@@ -18,6 +18,7 @@ tidemark_store::on_both_databases! {
     many_kinds_of_failures_are_all_counted
     the_overview_shows_days_balances_and_failures_of_its_requester
     the_overview_holds_every_result_once
+    what_runs_is_told_to_its_requester_until_its_last_result
 }
 
 async fn count(tenant: &Tenant, batch_id: BatchId, tally: Tally) {
@@ -193,4 +194,20 @@ async fn the_overview_holds_every_result_once(db: TestDatabase) {
         .collect();
     count(&tenant, large, tally(&results)).await;
     assert_eq!(sum(&overview(&tenant, 7, NOW).await), (11, 1));
+}
+
+async fn what_runs_is_told_to_its_requester_until_its_last_result(db: TestDatabase) {
+    let store = db.open().await;
+    let (tenant, other) = (Tenant::add(&store, "A").await, Tenant::add(&store, "B").await);
+    let batch_id = tenant.submit(vec![bank("1")]).await;
+    let running = async |tenant: &Tenant| {
+        let (lines, total) = store.running(tenant.id).await.unwrap();
+        let ids: Vec<_> = lines.iter().map(|line| line.status.batch_id).collect();
+        (ids, total.count)
+    };
+    assert_eq!(running(&tenant).await, (vec![batch_id], 1));
+    assert_eq!(running(&other).await, (Vec::new(), 0));
+    let claim = tenant.claim(1, NOW).await[0];
+    tenant.settle(vec![(claim, dollars(1))], NOW).await;
+    assert_eq!(running(&tenant).await, (Vec::new(), 0));
 }
