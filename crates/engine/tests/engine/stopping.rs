@@ -60,7 +60,12 @@ async fn a_draining_loop_finishes_what_is_under_way_and_begins_nothing(db: TestD
         let gate = gate.clone();
         Scripted::new(&notes, move |_| gated(&gate))
     };
-    let engine = world.engine_of(provider, Limits::default()).await;
+    // Without room for a fourth, no claim can be under way when it begins to drain.
+    let limits = Limits {
+        concurrent: 3,
+        ..Limits::default()
+    };
+    let engine = world.engine_of(provider, limits).await;
     let running = Running::idle(&world, &engine).await;
     let before = tenant.submit(&engine, accounts(3)).await;
     until("all are called", async || notes.count() == 3).await;
