@@ -1,4 +1,6 @@
-//! Driving the engine on a manual clock, and breaking exports where a test wants them broken.
+//! Driving the engine on a manual clock, breaking exports where a test wants them broken, and a user's authenticator app.
+
+mod app;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,8 @@ use tokio::sync::Notify;
 
 use crate::checks::Finished;
 use crate::engine::Engine;
+
+pub use app::App;
 
 /// Runs every check to its end, moving the clock to whatever comes next: an answer, a retry, the end of
 /// a lost lease. Afterwards nothing is due.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{RequestId, RequesterId};
 use tidemark_domain::secret::Secret;
-use tidemark_domain::totp;
 use tidemark_domain::user::{DisplayName, LoginName, Role};
+use tidemark_engine::testing::App;
 use tidemark_engine::{Actor, Engine, NewUser, SignIn, Signed, UserError, Visitor};
 use tidemark_store::testing::{NOW, TestDatabase};
-use tidemark_store::{RecoveryCode, SessionToken, TotpSecret, User};
+use tidemark_store::{RecoveryCode, SessionToken, User};
 
 use crate::builder::World;
 
@@ -120,45 +119,4 @@ impl Office {
 
 pub(crate) fn email(name: &str) -> String {
     format!("{name}@example.com")
-}
-
-/// An authenticator app.
-pub(crate) struct App(TotpSecret);
-
-impl App {
-    /// Reads the secret as a person types it.
-    pub(crate) fn scanned(base32: &str) -> Self {
-        let mut bytes = Vec::new();
-        let (mut bits, mut held) = (0_u32, 0);
-        for digit in base32.bytes() {
-            let value = if digit.is_ascii_uppercase() {
-                digit - b'A'
-            } else {
-                digit - b'2' + 26
-            };
-            bits = bits << 5 | u32::from(value);
-            held += 5;
-            if held >= 8 {
-                held -= 8;
-                bytes.push((bits >> held & 255).try_into().unwrap());
-                bits &= (1 << held) - 1;
-            }
-        }
-        Self(TotpSecret::from_bytes(bytes.try_into().unwrap()))
-    }
-
-    pub(crate) fn code(&self, now: Timestamp) -> String {
-        self.code_of(totp::step(now))
-    }
-
-    pub(crate) fn code_of(&self, step: i64) -> String {
-        self.0.code(step).digits().expose().to_owned()
-    }
-
-    /// A code that is none of about now.
-    pub(crate) fn wrong_code(&self, now: Timestamp) -> String {
-        let right = totp::steps(now).map(|step| self.code_of(step));
-        let codes = (0..).map(|n| format!("{n:06}"));
-        codes.into_iter().find(|code| !right.contains(code)).unwrap()
-    }
 }

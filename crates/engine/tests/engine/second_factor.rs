@@ -5,10 +5,11 @@ use std::time::Duration;
 use tidemark_domain::id::SessionId;
 use tidemark_domain::totp;
 use tidemark_domain::user::{Permission, Role};
+use tidemark_engine::testing::App;
 use tidemark_engine::{Actor, Next, Signed, Standing, UserError};
 use tidemark_store::testing::TestDatabase;
 
-use crate::people::{App, Office, PASSWORD, secret, visitor};
+use crate::people::{Office, PASSWORD, secret, visitor};
 
 tidemark_store::on_both_databases! {
     a_session_is_whole_once_the_code_was_right

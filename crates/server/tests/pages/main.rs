@@ -1,6 +1,7 @@
 //! The dashboard's pages as a browser sees them: real sockets, real TLS, both databases.
 #![allow(clippy::unwrap_used, reason = "a test without its server fails")]
 
+mod callers;
 mod downloads;
 mod drafts;
 mod lists;

@@ -16,8 +16,9 @@ use tidemark_domain::secret::Secret;
 use tidemark_domain::user::{DisplayName, LoginName, Role};
 use tidemark_engine::{Actor, NewUser, Signed, Visitor};
 use tidemark_store::testing::TestDatabase;
+use tidemark_store::{LinkToken, User};
 
-const PASSWORD: &str = "quiet harbour with nine boats";
+pub(crate) const PASSWORD: &str = "quiet harbour with nine boats";
 pub(crate) const HEADER: &str = "authorizer_unique_id,phone_number,ssn,account_number,routing_number";
 pub(crate) const LENDER: &str = "Lender";
 
@@ -25,14 +26,14 @@ pub(crate) const LENDER: &str = "Lender";
 pub(crate) struct Site {
     pub(crate) running: Running,
     pub(crate) client: Client,
-    key: String,
+    pub(crate) key: String,
     pub(crate) db: TestDatabase,
 }
 
 /// Somebody who is signed in.
 pub(crate) struct Person<'s> {
     site: &'s Site,
-    cookie: String,
+    pub(crate) cookie: String,
     pub(crate) signed: Signed,
 }
 
@@ -76,6 +77,23 @@ impl Site {
 
     /// Somebody new of a requester, signed in.
     pub(crate) async fn person(&self, requester: &str, name: &str, role: Role) -> Person<'_> {
+        let login = self.add(requester, name, role).await;
+        self.sign_in(&login).await
+    }
+
+    /// Somebody new of a requester, with [`PASSWORD`]; returns the e-mail address.
+    pub(crate) async fn add(&self, requester: &str, name: &str, role: Role) -> String {
+        let (user, link) = self.invite(requester, name, role).await;
+        let engine = self.running.engine();
+        engine
+            .set_password_by_link(link, Secret::new(PASSWORD.to_owned()), &visitor())
+            .await
+            .unwrap();
+        user.login.as_str().to_owned()
+    }
+
+    /// Somebody new of a requester, who has a link and no password yet.
+    pub(crate) async fn invite(&self, requester: &str, name: &str, role: Role) -> (User, LinkToken) {
         let engine = self.running.engine();
         let requester = engine.store().requester(requester).await.unwrap().unwrap();
         let login = format!("{}@example.com", name.to_lowercase().replace(' ', "."));
@@ -85,13 +103,14 @@ impl Site {
             display_name: DisplayName::parse(name).unwrap(),
             role,
         };
-        let (_, link) = engine.add_user(Actor::CommandLine, new).await.unwrap();
-        let password = || Secret::new(PASSWORD.to_owned());
-        engine
-            .set_password_by_link(link, password(), &visitor())
-            .await
-            .unwrap();
-        let session = engine.sign_in(&login, password(), &visitor()).await.unwrap();
+        engine.add_user(Actor::CommandLine, new).await.unwrap()
+    }
+
+    /// Somebody's new session, as far as the password leads.
+    pub(crate) async fn sign_in(&self, login: &str) -> Person<'_> {
+        let engine = self.running.engine();
+        let password = Secret::new(PASSWORD.to_owned());
+        let session = engine.sign_in(login, password, &visitor()).await.unwrap();
         Person {
             site: self,
             cookie: format!("__Host-tidemark={}", session.token.expose()),
@@ -105,7 +124,7 @@ impl Site {
         self.person("Other", "Olga Stranger", Role::Admin).await
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.running.url())
     }
 

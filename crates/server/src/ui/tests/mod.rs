@@ -9,38 +9,10 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::routes::routes;
 use super::samples::{self, PRIVATE, Sample};
 use super::{assets, icons};
 use html::{Tag, read};
-
-/// The forms that the dashboard takes: method and address, `*` for one part of any content.
-const FORMS: [(&str, &str); 25] = [
-    ("post", "/sign-in"),
-    ("post", "/sign-in/code"),
-    ("post", "/sign-out"),
-    ("post", "/set-password/*"),
-    ("get", "/batches"),
-    ("post", "/batches/download"),
-    ("post", "/batches/find"),
-    ("post", "/batches/new"),
-    ("post", "/batches/new/*/submit"),
-    ("get", "/batches/*"),
-    ("post", "/keys"),
-    ("post", "/keys/*/revoke"),
-    ("post", "/users"),
-    ("post", "/users/*/role"),
-    ("post", "/users/*/disable"),
-    ("post", "/users/*/enable"),
-    ("post", "/users/*/reset"),
-    ("post", "/users/second-factor"),
-    ("get", "/activity"),
-    ("post", "/account/password"),
-    ("post", "/account/second-factor"),
-    ("post", "/account/second-factor/confirm"),
-    ("post", "/account/second-factor/off"),
-    ("post", "/account/recovery-codes"),
-    ("post", "/account/sessions/*"),
-];
 
 fn every(check: impl Fn(&Sample, &[Tag])) {
     for sample in samples::all() {
@@ -134,12 +106,14 @@ fn no_page_needs_what_the_content_security_policy_forbids() {
 
 #[test]
 fn every_form_goes_where_the_dashboard_takes_one() {
+    let routes = routes();
     let known = |method: &str, action: &str| {
-        FORMS.iter().any(|(taken, address)| {
-            let (have, want): (Vec<_>, Vec<_>) = (action.split('/').collect(), address.split('/').collect());
-            let fits = |(have, want): (&&str, &&str)| *want == "*" && !have.is_empty() || have == want;
-            let sessions = address.ends_with("/sessions/*") && action.starts_with("/account/sessions/");
-            *taken == method && (sessions || have.len() == want.len() && have.iter().zip(&want).all(fits))
+        let fits = |(have, want): (&str, &str)| have == want || want.starts_with('{') && !have.is_empty();
+        routes.iter().any(|route| {
+            let parts = || action.split('/').zip(route.path.split('/'));
+            route.method.as_str().eq_ignore_ascii_case(method)
+                && action.split('/').count() == route.path.split('/').count()
+                && parts().all(fits)
         })
     };
     let mut forms = 0;
