@@ -7,14 +7,13 @@ use tidemark::clock::SystemClock;
 use tidemark_domain::clock::{Clock as _, ManualClock};
 use tidemark_domain::user::Role;
 use tidemark_store::on_both_databases;
-use tidemark_store::testing::{NOW, TestDatabase};
+use tidemark_store::testing::TestDatabase;
 
 use crate::support::{LENDER, Person, Site, authorizer, visitor};
 
 on_both_databases! {
     a_batch_is_followed_until_it_is_done
     what_runs_is_told_as_it_changes
-    a_stream_ends_with_its_session
     a_session_has_no_end_of_streams
     a_stream_ends_with_the_server
 }
@@ -103,9 +102,9 @@ async fn what_runs_is_told_as_it_changes(db: TestDatabase) {
     assert!(!theirs.contains(&batch));
 }
 
-async fn a_stream_ends_with_its_session(db: TestDatabase) {
-    let clock = ManualClock::at(NOW);
-    let site = Site::start_at(db, clock.clone()).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_its_session() {
+    let (site, clock) = Site::with_clock().await;
     let vera = site.person(LENDER, "Vera Viewer", Role::Viewer).await;
     let mut stream = open(&vera, "/overview/live").await;
     read_until(&mut stream, &["\n\n"]).await;

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use tidemark::clock::SystemClock;
 use tidemark::config::Options;
 use tidemark::wire::{self, Running};
-use tidemark_domain::clock::Clock;
+use tidemark_domain::clock::{Clock, ManualClock};
 use tidemark_domain::id::RequestId;
 use tidemark_domain::secret::Secret;
 use tidemark_domain::user::{DisplayName, LoginName, Role};
 use tidemark_engine::{Actor, NewUser, Signed, Visitor};
-use tidemark_store::testing::TestDatabase;
+use tidemark_store::testing::{Engine, NOW, TestDatabase};
 use tidemark_store::{LinkToken, User};
 
 pub(crate) const PASSWORD: &str = "quiet harbour with nine boats";
@@ -55,6 +55,13 @@ pub(crate) fn visitor() -> Visitor {
 impl Site {
     pub(crate) async fn start(db: TestDatabase) -> Self {
         Self::start_at(db, SystemClock).await
+    }
+
+    /// On a clock that a test moves. It is SQLite's: servers on PostgreSQL keep the database's time, and go back to it.
+    pub(crate) async fn with_clock() -> (Self, ManualClock) {
+        let clock = ManualClock::at(NOW);
+        let db = TestDatabase::create(Engine::Sqlite).await;
+        (Self::start_at(db, clock.clone()).await, clock)
     }
 
     pub(crate) async fn start_at(db: TestDatabase, clock: impl Clock + 'static) -> Self {
