@@ -11,6 +11,7 @@ mod pieces;
 mod producer;
 mod recipient;
 mod stream;
+mod trail;
 mod workbook;
 
 use std::collections::BTreeSet;
@@ -66,6 +67,8 @@ pub enum ExportRefused {
 pub struct Export {
     to: Arc<dyn Recipient>,
     options: ExportOptions,
+    /// Every batch that was asked for.
+    asked: Vec<BatchId>,
     /// Those that have rows.
     batches: Arc<[Planned]>,
     /// The header's line.
@@ -124,6 +127,7 @@ impl Engine {
             length: length(header.bytes.len(), &batches, options),
             tag: is_finished.then(|| tag(&keys, &ids, options)),
             header,
+            asked: ids,
             batches: batches.into(),
         })
     }

@@ -14,6 +14,9 @@ pub trait Recipient: Send + Sync + 'static {
     /// Whose batches they may have.
     fn requester_id(&self) -> RequesterId;
 
+    /// Who they are in the audit trail.
+    fn actor(&self) -> String;
+
     /// Whether they, who might have it when it began, still may.
     fn is_good<'a>(
         &'a self,
@@ -26,6 +29,10 @@ pub trait Recipient: Send + Sync + 'static {
 impl Recipient for Caller {
     fn requester_id(&self) -> RequesterId {
         self.requester_id
+    }
+
+    fn actor(&self) -> String {
+        format!("api_key:{}", self.api_key_id)
     }
 
     fn is_good<'a>(
@@ -41,6 +48,10 @@ impl Recipient for Caller {
 impl Recipient for Signed {
     fn requester_id(&self) -> RequesterId {
         self.user.requester_id
+    }
+
+    fn actor(&self) -> String {
+        format!("user:{}", self.user.user_id)
     }
 
     fn is_good<'a>(

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemark_domain::id::{ApiKeyId, BatchId};
-use tidemark_engine::{Broken, Engine, ExportOptions, ExportStream, Phase, Stopper};
+use tidemark_domain::user::Role;
+use tidemark_engine::{Broken, Engine, ExportOptions, ExportStream, Phase, Recipient, Stopper};
+use tidemark_store::Caller;
 use tidemark_store::testing::TestDatabase;
 
 use crate::builder::{Tenant, World, until};
 use crate::exported::{drain, next, plan, run};
+use crate::people::{signed_in, visitor};
 use crate::rows::{account, accounts, tagged};
 
 tidemark_store::on_both_databases! {
@@ -16,6 +19,7 @@ tidemark_store::on_both_databases! {
     rows_that_vanished_break_the_export_at_every_batch
     a_closed_database_breaks_the_export_at_every_batch
     a_revoked_key_breaks_the_export_at_every_batch
+    a_session_that_ends_breaks_its_users_export_at_every_batch
     a_cut_breaks_the_export_at_every_batch
     draining_lets_an_export_finish
     a_stopper_that_is_gone_breaks_the_export
@@ -69,19 +73,24 @@ impl Large {
         }
     }
 
-    /// An engine of its own, with a key of its own, and its export up to the first row of a batch.
-    async fn up_to(&self, batch: usize) -> Reading {
+    /// An engine of its own, with a key of its own.
+    async fn holder(&self) -> (Arc<Engine>, Caller, ApiKeyId) {
         let engine = self.world.engine_elsewhere().await;
         let (key, secret) = engine.create_key("A", "export", None).await.unwrap();
-        let caller = self
-            .world
-            .store
-            .caller(&secret, engine.now())
-            .await
-            .unwrap()
-            .unwrap();
+        let caller = self.world.store.caller(&secret, engine.now()).await;
+        (engine, caller.unwrap().unwrap(), key.api_key_id)
+    }
+
+    /// The export of such a holder up to the first row of a batch.
+    async fn up_to(&self, batch: usize) -> Reading {
+        let (engine, caller, _) = self.holder().await;
+        self.reading(engine, caller, batch).await
+    }
+
+    /// Somebody's export up to the first row of a batch.
+    async fn reading(&self, engine: Arc<Engine>, to: impl Recipient, batch: usize) -> Reading {
         let export = engine
-            .plan_export(caller, &self.ids, ExportOptions::default())
+            .plan_export(to, &self.ids, ExportOptions::default())
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let (stopper, stop) = Stopper::new();
@@ -92,7 +101,6 @@ impl Large {
             if String::from_utf8_lossy(&chunk).contains(&begins) {
                 return Reading {
                     engine,
-                    key: key.api_key_id,
                     stopper,
                     stream,
                 };
@@ -103,7 +111,6 @@ impl Large {
 
 struct Reading {
     engine: Arc<Engine>,
-    key: ApiKeyId,
     stopper: Stopper,
     stream: ExportStream,
 }
@@ -176,14 +183,38 @@ async fn a_closed_database_breaks_the_export_at_every_batch(db: TestDatabase) {
 async fn a_revoked_key_breaks_the_export_at_every_batch(db: TestDatabase) {
     let large = Large::new(db).await;
     for batch in 0..BATCHES - 1 - HANDED_OVER {
-        let mut reading = large.up_to(batch).await;
-        reading.engine.revoke_key(reading.key).await.unwrap();
+        let (engine, caller, key) = large.holder().await;
+        let mut reading = large.reading(engine, caller, batch).await;
+        reading.engine.revoke_key(key).await.unwrap();
         large.world.clock.advance(Duration::from_secs(1));
         reading.assert_breaks().await;
     }
     // A key that is good is asked about, and goes on.
     let mut reading = large.up_to(1).await;
     large.world.clock.advance(Duration::from_secs(3_600));
+    drain(&mut reading.stream).await.unwrap();
+}
+
+async fn a_session_that_ends_breaks_its_users_export_at_every_batch(db: TestDatabase) {
+    let large = Large::new(db).await;
+    let requester_id = large.tenant.caller.requester_id;
+    for batch in 0..BATCHES - 1 - HANDED_OVER {
+        let engine = large.world.engine_elsewhere().await;
+        let name = format!("vera{batch}");
+        let vera = signed_in(&engine, requester_id, &name, Role::Viewer).await;
+        let mut reading = large.reading(engine, vera.clone(), batch).await;
+        let ended = reading
+            .engine
+            .end_session(&vera, &visitor(), vera.session_id)
+            .await;
+        ended.unwrap();
+        large.world.clock.advance(Duration::from_secs(1));
+        reading.assert_breaks().await;
+    }
+    // Nobody asks for another page while a long file comes.
+    let vera = signed_in(&large.engine, requester_id, "vera", Role::Viewer).await;
+    let mut reading = large.reading(large.engine.clone(), vera, 1).await;
+    large.world.clock.advance(Duration::from_hours(2));
     drain(&mut reading.stream).await.unwrap();
 }
 
@@ -208,7 +239,6 @@ async fn a_stopper_that_is_gone_breaks_the_export(db: TestDatabase) {
     let large = Large::new(db).await;
     let Reading {
         engine,
-        key,
         stopper,
         stream,
     } = large.up_to(1).await;
@@ -216,7 +246,6 @@ async fn a_stopper_that_is_gone_breaks_the_export(db: TestDatabase) {
     drop(stopper);
     Reading {
         engine,
-        key,
         stopper: other,
         stream,
     }

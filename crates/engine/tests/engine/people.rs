@@ -120,3 +120,20 @@ impl Office {
 pub(crate) fn email(name: &str) -> String {
     format!("{name}@example.com")
 }
+
+/// Somebody new of a requester whom no office holds, signed in.
+pub(crate) async fn signed_in(engine: &Engine, requester_id: RequesterId, name: &str, role: Role) -> Signed {
+    let user = NewUser {
+        requester_id,
+        login: LoginName::parse(&email(name)).unwrap(),
+        display_name: DisplayName::parse(name).unwrap(),
+        role,
+    };
+    let (_, link) = engine.add_user(Actor::CommandLine, user).await.unwrap();
+    let set = engine
+        .set_password_by_link(link, secret(PASSWORD), &visitor())
+        .await;
+    set.unwrap();
+    let session = engine.sign_in(&email(name), secret(PASSWORD), &visitor()).await;
+    engine.session(&session.unwrap().token).await.unwrap().unwrap()
+}

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidemark_domain::id::RequestId;
+use tidemark_engine::Visitor;
 
 use super::errors::{ApiError, RequestTag};
 use super::{Api, is_health};
@@ -29,6 +30,17 @@ pub struct Transport {
 pub(crate) struct Source {
     pub(crate) address: IpAddr,
     pub(crate) request_id: RequestId,
+}
+
+impl Source {
+    /// Whoever a key stands for, as the audit trail has them.
+    pub(crate) fn visitor(&self) -> Visitor {
+        Visitor {
+            address: Some(self.address.to_string()),
+            user_agent: None,
+            request_id: self.request_id,
+        }
+    }
 }
 
 /// Lets a request pass that came over TLS, here or at a trusted proxy.

@@ -17,10 +17,11 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tidemark_domain::id::BatchId;
 use tidemark_domain::limits::MAX_EXPORT_BATCHES;
-use tidemark_engine::{Broken, Coding, Export, ExportOptions, ExportStream};
+use tidemark_engine::{Broken, Coding, Export, ExportOptions, ExportStream, Visitor};
 use tidemark_store::Caller;
 
 use super::Api;
+use super::address::Source;
 use super::errors::{ApiError, Code};
 use super::json::{Fields, object};
 use super::query::{Query, batch_id};
@@ -48,6 +49,7 @@ const LENGTH: HeaderName = HeaderName::from_static("tidemark-content-length");
 pub(crate) async fn export(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    Extension(source): Extension<Source>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let query = Query::parse(request.uri().query());
@@ -63,7 +65,7 @@ pub(crate) async fn export(
     let tag = export.tag.as_ref().map(|tag| format!("\"{tag}\""));
     let mut response = match &tag {
         Some(tag) if negotiation::has(request.headers(), tag) => not_modified(),
-        _ => wanted.answer(&api, export),
+        _ => wanted.answer(&api, export, &source.visitor()).await,
     };
     if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
         response.headers_mut().insert(ETAG, tag);
@@ -80,6 +82,7 @@ pub(crate) async fn export(
 pub(crate) async fn export_many(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    Extension(source): Extension<Source>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let query = Query::parse(request.uri().query());
@@ -88,7 +91,7 @@ pub(crate) async fn export_many(
     let body = upload::json_body(&parts.headers, body, api.engine.clock()).await?;
     let (wanted, ids) = (wanted?, ids_of_body(&body)?);
     let export = api.engine.plan_export(caller, &ids, wanted.options).await?;
-    Ok(wanted.answer(&api, export))
+    Ok(wanted.answer(&api, export, &source.visitor()).await)
 }
 
 /// The schema of what [`export_many`] takes.
@@ -173,7 +176,7 @@ impl Wanted {
         self.options
     }
 
-    pub(crate) fn answer(&self, api: &Api, export: Export) -> Response {
+    pub(crate) async fn answer(&self, api: &Api, export: Export, visitor: &Visitor) -> Response {
         let mut headers = export_headers(&export, self.options.coding);
         if let Some(length) = export.length {
             headers.insert(LENGTH, length.into());
@@ -184,9 +187,11 @@ impl Wanted {
         }
         let body = match self.is_head {
             true => Body::new(ExportBody(None)),
-            false => Body::new(ExportBody(Some(
-                api.engine.stream_export(export, api.stop.clone()),
-            ))),
+            false => {
+                api.engine.note_export(&export, visitor).await;
+                let stream = api.engine.stream_export(export, api.stop.clone());
+                Body::new(ExportBody(Some(stream)))
+            }
         };
         (headers, body).into_response()
     }

@@ -66,7 +66,7 @@ impl Api {
 /// the last one named to the first: request id and envelope, admission, limits, transport; then those of either.
 pub fn router(api: Api) -> Router {
     ui::routes::router(&api)
-        .fallback_service(v1(&api))
+        .fallback_service(v1(&api).layer(from_fn_with_state(api.clone(), ui::answer::lost)))
         .layer(from_fn_with_state(api.clone(), address::check_transport))
         .layer(from_fn(layers::limit_head))
         .layer(from_fn_with_state(api.clone(), layers::admit))

@@ -5,16 +5,16 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tidemark_engine::UserError;
 use tidemark_store::{Error, SessionToken};
 
 use super::cookies;
 use super::views::Outside;
 use super::views::{ErrorKind, ErrorPage};
-use crate::api::Api;
 use crate::api::errors::{ApiError, Code, RequestTag};
+use crate::api::{Api, is_keyless};
 
 /// No page can load from another host, run what stands in it, be framed, or send a form elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -113,12 +113,32 @@ pub(crate) async fn not_found() -> Refused {
 
 /// The outermost layer of the dashboard: makes the pages of errors, and sets every answer's headers.
 pub(crate) async fn finish(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (outside, tag) = around(&api, &request);
+    finished(next.run(request).await, outside, tag)
+}
+
+/// Gives people who follow a wrong address a page, where programs get the API's error.
+pub(crate) async fn lost(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let of_api = path == "/v1" || path.starts_with("/v1/") || is_keyless(path);
+    let accept = request.headers().get(ACCEPT);
+    let by_browser = accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    if of_api || !by_browser || request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let (outside, tag) = around(&api, &request);
+    finished(Refused(ErrorKind::NotFound).into_response(), outside, tag)
+}
+
+fn around(api: &Api, request: &Request) -> (Outside, Option<RequestTag>) {
     let outside = Outside {
         theme: cookies::theme(request.headers()),
         sandbox: api.is_sandbox(),
     };
-    let tag = request.extensions().get::<RequestTag>().copied();
-    let mut response = next.run(request).await;
+    (outside, request.extensions().get().copied())
+}
+
+fn finished(mut response: Response, outside: Outside, tag: Option<RequestTag>) -> Response {
     if let Some(Refused(kind)) = response.extensions_mut().remove() {
         let error = ErrorPage {
             kind,

@@ -203,9 +203,8 @@ fn visitor(request: &Request) -> Option<Visitor> {
     let source = request.extensions().get::<Source>()?;
     let agent = request.headers().get(USER_AGENT);
     Some(Visitor {
-        address: Some(source.address.to_string()),
         user_agent: agent.and_then(|agent| Some(agent.to_str().ok()?.to_owned())),
-        request_id: source.request_id,
+        ..source.visitor()
     })
 }
 

@@ -4,7 +4,7 @@
 //! date.
 
 mod address;
-mod answer;
+pub(crate) mod answer;
 pub mod assets;
 pub mod charts;
 mod cookies;

@@ -21,6 +21,7 @@ on_both_databases! {
     every_page_and_form_answers_every_kind_of_caller_as_the_table_says
     nothing_is_taken_from_a_page_of_another_site
     the_cookie_opens_nothing_of_the_api
+    a_wrong_address_is_a_page_to_people_and_an_error_to_programs
 }
 
 /// The columns of [`TABLE`]. `code` still has to enter a code, `enrol` has to set up a second factor first, `other` is an
@@ -444,4 +445,34 @@ async fn the_cookie_opens_nothing_of_the_api(db: TestDatabase) {
         }
     }
     assert_eq!(asked, 8);
+}
+
+async fn a_wrong_address_is_a_page_to_people_and_an_error_to_programs(db: TestDatabase) {
+    let site = Site::start(db).await;
+    let ask = async |path: &str, accept: &str| {
+        let request = site.client.get(site.url(path)).header("accept", accept);
+        Page::of(request.send().await.unwrap()).await
+    };
+    for path in [
+        "/nowhere",
+        "/batches/1/2/3",
+        "/favicon.ico",
+        "/%00",
+        "/v2/balances",
+    ] {
+        let page = ask(path, "text/html,application/xhtml+xml").await;
+        page.says(404, &["This page does not exist", "href=\"/\""]);
+        assert!(
+            page.header("content-security-policy")
+                .contains("default-src 'none'")
+        );
+        assert_eq!(page.header("cache-control"), "no-store");
+        ask(path, "*/*").await.says(401, &["\"UNAUTHORIZED\""]);
+    }
+    for path in ["/v1", "/v1/nowhere", "/v1/balances"] {
+        ask(path, "text/html").await.says(401, &["\"UNAUTHORIZED\""]);
+    }
+    ask("/docs/nowhere", "text/html")
+        .await
+        .says(404, &["\"NOT_FOUND\""]);
 }

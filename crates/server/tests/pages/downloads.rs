@@ -3,10 +3,11 @@
 use std::io::Cursor;
 
 use calamine::{Data, Reader as _, Xlsx};
+use reqwest::Method;
 use serde_json::json;
 use tidemark_domain::user::Role;
-use tidemark_store::on_both_databases;
 use tidemark_store::testing::TestDatabase;
+use tidemark_store::{ActivityFilter, on_both_databases};
 
 use crate::support::{LENDER, Site, authorizer};
 
@@ -14,6 +15,7 @@ on_both_databases! {
     a_csv_file_is_the_apis_with_a_formula_guard
     a_workbook_keeps_zeros_and_runs_nothing
     without_a_batch_of_ones_own_there_is_no_file
+    whoever_takes_results_out_is_told_of
 }
 
 /// Three finished batches.
@@ -141,4 +143,56 @@ async fn without_a_batch_of_ones_own_there_is_no_file(db: TestDatabase) {
         page.says(404, &["This page does not exist"]);
         page.does_not_say(&["02134"]);
     }
+}
+
+async fn whoever_takes_results_out_is_told_of(db: TestDatabase) {
+    let site = Site::start(db).await;
+    let vera = site.person(LENDER, "Vera Viewer", Role::Viewer).await;
+    let ids = three(&site).await;
+    let csv = vera.post("/batches/download", &ticked(&ids, "csv")).await;
+    csv.says(200, &["Authorizer ID,"]);
+    let form = vera.form("/batches/download", &ticked(&ids[..1], "xlsx"));
+    assert_eq!(form.send().await.unwrap().status(), 200);
+    let path = format!("/v1/balances/csv?batch_ids={}", ids[1]);
+    let (headers, _) = site.api(&path, "identity").await;
+    // None of these takes anything out.
+    let request = |method| {
+        site.client
+            .request(method, site.url(&path))
+            .bearer_auth(&site.key)
+    };
+    let known = request(Method::GET).header("if-none-match", &headers["etag"]);
+    assert_eq!(known.send().await.unwrap().status(), 304);
+    assert_eq!(request(Method::HEAD).send().await.unwrap().status(), 200);
+    let olga = site.stranger().await;
+    olga.post("/batches/download", &ticked(&ids, "csv"))
+        .await
+        .says(404, &[]);
+    let engine = site.running.engine();
+    let filter = ActivityFilter {
+        actor: None,
+        action: Some("batch.export".to_owned()),
+    };
+    let requester_id = vera.signed.user.requester_id;
+    let told = engine.store().activity(requester_id, filter, None, 50).await;
+    let told: Vec<_> = told.unwrap().entries.into_iter().rev().collect();
+    let objects: Vec<&str> = told.iter().map(|entry| entry.object.as_str()).collect();
+    assert_eq!(objects, [&ids.join(","), &ids[0], &ids[1]]);
+    let vera_id = format!("user:{}", vera.signed.user.user_id);
+    assert!(told[..2].iter().all(|entry| entry.actor == vera_id));
+    assert!(told[2].actor.starts_with("api_key:"));
+    for entry in &told {
+        assert_eq!(entry.address.as_deref(), Some("127.0.0.1"));
+        assert!(entry.request_id.is_some());
+    }
+    let ada = site.person(LENDER, "Ada Admin", Role::Admin).await;
+    let page = ada.get("/activity?what=batch.export").await;
+    page.says(
+        200,
+        &[
+            "Vera Viewer",
+            "Downloaded results",
+            &format!("{} and 2 more", ids[0]),
+        ],
+    );
 }

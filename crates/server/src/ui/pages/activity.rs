@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::ui::answer::{Answer, Refused, page};
+use crate::ui::format::ShowCount as _;
 use crate::ui::forms::Fields;
 use crate::ui::guard::Me;
 use crate::ui::views::{self, Activity, ActivityRow, Choice, Paging};
@@ -22,8 +23,9 @@ const ROWS: u32 = 50;
 const COMMAND_LINE: &str = "command line";
 
 /// Every act that the audit trail knows, and what it is to people.
-const ACTS: [(&str, &str); 27] = [
+const ACTS: [(&str, &str); 28] = [
     ("batch.submit", "Submitted a batch"),
+    ("batch.export", "Downloaded results"),
     ("api_key.create", "Made an API key"),
     ("api_key.revoke", "Revoked an API key"),
     ("user.sign_in", "Signed in"),
@@ -206,10 +208,7 @@ impl People {
             who: name(actor).unwrap_or_else(|| "Somebody of before".to_owned()),
             what: what.map_or(entry.action.clone(), |(_, words)| (*words).to_owned()),
             object: match entry.action.as_str() {
-                "batch.submit" => {
-                    let page = format!("/batches/{}", entry.object);
-                    Some((entry.object, Some(page)))
-                }
+                "batch.submit" | "batch.export" => Some(batches(&entry.object)),
                 // What somebody did to themselves needs no second mention.
                 _ if entry.object == actor => None,
                 _ => name(&entry.object).map(|name| (name, None)),
@@ -218,6 +217,18 @@ impl People {
             request_id: entry.request_id.map(|id| id.to_string()),
         }
     }
+}
+
+/// What an act on batches was about, and the page of the first: of several, how many.
+fn batches(object: &str) -> (String, Option<String>) {
+    let (ids, more) = object.split_once(" and ").unwrap_or((object, ""));
+    let first = ids.split(',').next().unwrap_or(ids);
+    let more: usize = more.trim_end_matches(" more").parse().unwrap_or(0);
+    let text = match ids.split(',').count() + more {
+        1 => first.to_owned(),
+        count => format!("{first} and {} more", (count - 1).grouped()),
+    };
+    (text, Some(format!("/batches/{first}")))
 }
 
 #[cfg(test)]
@@ -239,6 +250,15 @@ mod tests {
         assert_eq!(fields.text("who"), "user:1 2");
         assert_eq!(read_place(fields.text("before")), Some(place));
         assert_eq!(read_place("x"), None);
+    }
+
+    #[test]
+    fn an_act_on_batches_leads_to_the_first_of_them() {
+        let page = |id: &str| Some(format!("/batches/{id}"));
+        assert_eq!(batches("a"), ("a".to_owned(), page("a")));
+        assert_eq!(batches("a,b,c"), ("a and 2 more".to_owned(), page("a")));
+        let many = batches("a,b and 9998 more");
+        assert_eq!(many, ("a and 9,999 more".to_owned(), page("a")));
     }
 
     /// Every act stands in the engine's source as a literal of this shape.

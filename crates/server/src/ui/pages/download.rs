@@ -45,6 +45,7 @@ pub(in crate::ui) async fn download(
     let refused = match fields.text("format") {
         "xlsx" => match api.engine.plan_workbook(me.signed.clone(), &ids).await {
             Ok(workbook) => {
+                api.engine.note_export(workbook.export(), &me.visitor).await;
                 let headers = file_headers(workbook.export(), XLSX, "xlsx");
                 let stream = api.engine.stream_workbook(workbook, api.stop.clone());
                 return Ok((headers, Body::new(ExportBody(Some(stream)))).into_response());
@@ -64,7 +65,7 @@ pub(in crate::ui) async fn download(
             .plan_export(me.signed.clone(), &ids, wanted.options())
             .await
         {
-            Ok(export) => return Ok(wanted.answer(&api, export)),
+            Ok(export) => return Ok(wanted.answer(&api, export, &me.visitor).await),
             Err(refused) => refused,
         },
     };
