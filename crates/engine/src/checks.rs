@@ -34,8 +34,7 @@ impl Engine {
             .store
             .write("free_leases", move |tx| {
                 Box::pin(async move {
-                    tx.free_seals(now).await?;
-                    tx.free_indexing(now).await?;
+                    tx.free_duties(now).await?;
                     tx.free_leases(now).await
                 })
             })

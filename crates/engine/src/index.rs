@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::FutureExt as _;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::BatchId;
-use tidemark_store::{AuthorizerRow, Error, Result};
+use tidemark_store::{AuthorizerRow, Duty, Error, Result};
 
 use crate::engine::Engine;
 use crate::stop::{Phase, Stop};
@@ -58,7 +58,7 @@ impl Engine {
         let claimed = self
             .store
             .write("claim_indexing", move |tx| {
-                Box::pin(tx.claim_indexing(AT_ONCE, until, now))
+                Box::pin(tx.claim_duty(Duty::Index, AT_ONCE, until, now))
             })
             .await?;
         let (mut rows, mut whole) = (Vec::new(), Vec::new());
@@ -115,7 +115,7 @@ impl Engine {
         let later = self.now().after(AFTER_CORRUPT);
         self.store
             .write("put_off_indexing", move |tx| {
-                Box::pin(tx.put_off_indexing(batch_id, until, later))
+                Box::pin(tx.put_off_duty(Duty::Index, batch_id, until, later))
             })
             .await
     }

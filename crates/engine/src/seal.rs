@@ -11,7 +11,7 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::csv::part::Part;
 use tidemark_domain::id::{BatchId, RequesterId};
 use tidemark_domain::tally::Tally;
-use tidemark_store::{Error, ExportRow, NewSegment, Result, SealedSegment, SegmentHead, SegmentPart};
+use tidemark_store::{Duty, Error, ExportRow, NewSegment, Result, SealedSegment, SegmentHead, SegmentPart};
 
 use crate::coding::{Sum, deflated, framed};
 use crate::engine::Engine;
@@ -84,7 +84,7 @@ impl Engine {
         let claimed = self
             .store
             .write("claim_seals", move |tx| {
-                Box::pin(tx.claim_seals(AT_ONCE, until, now))
+                Box::pin(tx.claim_duty(Duty::Seal, AT_ONCE, until, now))
             })
             .await?;
         for (requester_id, batch_id) in &claimed {
@@ -193,7 +193,7 @@ impl Engine {
         let later = self.now().after(AFTER_CORRUPT);
         self.store
             .write("put_off_seal", move |tx| {
-                Box::pin(tx.put_off_seal(batch_id, until, later))
+                Box::pin(tx.put_off_duty(Duty::Seal, batch_id, until, later))
             })
             .await
     }

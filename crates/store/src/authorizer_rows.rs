@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, CheckId, RequesterId};
-use uuid::Uuid;
 
 use crate::backend::{groups, on, values};
 use crate::error::{Error, Result};
@@ -70,29 +69,6 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes up to `limit` batches that are to be indexed, the newest first; they fall due for others at `until`.
-    pub async fn claim_indexing(
-        &mut self,
-        limit: u32,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<(RequesterId, BatchId)>> {
-        let sql = self.conn.text(format!(
-            "UPDATE batches SET index_at = $1 WHERE batch_id IN (SELECT batch_id FROM batches \
-             WHERE index_at IS NOT NULL AND index_at <= $2 ORDER BY batch_id DESC LIMIT $3{}) \
-             RETURNING requester_id, batch_id",
-            self.conn.for_update_skip_locked()
-        ));
-        let rows: Vec<(Uuid, Uuid)> = on!(&mut self.conn, |c| sqlx::query_as(sql)
-            .bind(until.as_micros())
-            .bind(now.as_micros())
-            .bind(i64::from(limit))
-            .fetch_all(c)
-            .await)?;
-        let ids = |(requester, batch)| (RequesterId::from_uuid(requester), BatchId::from_uuid(batch));
-        Ok(rows.into_iter().map(ids).collect())
-    }
-
     /// Writes places of authorizers. What is there already is left alone.
     pub async fn index_rows(&mut self, rows: &[AuthorizerRow]) -> Result<()> {
         // Each batch's rows have its ids once in the statement.
@@ -136,35 +112,6 @@ impl Tx {
                 query.execute(c).await.map(|_| ())
             })?;
         }
-        Ok(())
-    }
-
-    /// Puts a claimed batch off, which cannot be indexed.
-    pub async fn put_off_indexing(
-        &mut self,
-        batch_id: BatchId,
-        claimed_until: Timestamp,
-        index_at: Timestamp,
-    ) -> Result<()> {
-        const UPDATE: &str = "UPDATE batches SET index_at = $3 WHERE batch_id = $1 AND index_at = $2";
-        on!(&mut self.conn, |c| sqlx::query(UPDATE)
-            .bind(batch_id.uuid())
-            .bind(claimed_until.as_micros())
-            .bind(index_at.as_micros())
-            .execute(c)
-            .await
-            .map(|_| ()))?;
-        Ok(())
-    }
-
-    /// Frees the batches that other processes have claimed for indexing, for whoever knows that these are dead.
-    pub async fn free_indexing(&mut self, now: Timestamp) -> Result<()> {
-        const UPDATE: &str = "UPDATE batches SET index_at = $1 WHERE index_at > $1";
-        on!(&mut self.conn, |c| sqlx::query(UPDATE)
-            .bind(now.as_micros())
-            .execute(c)
-            .await
-            .map(|_| ()))?;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod checkpoint;
 mod checks;
 mod dashboard;
 mod drafts;
+mod duties;
 mod encoding;
 mod error;
 mod events;
@@ -63,6 +64,7 @@ pub use dashboard::{
     ShownResult, ShownResults, Total,
 };
 pub use drafts::{Draft, DraftContent, DraftHead, DraftOwner, SealedDraftPart};
+pub use duties::Duty;
 pub use error::{Error, Result};
 pub use events::NewEvent;
 pub use examine::Examination;

@@ -1,7 +1,7 @@
-//! Which finished batches wait for their segments, who makes them, and the segments' way into the database.
+//! Which finished batches wait for their segments, and the segments' way into the database.
 
 use tidemark_domain::clock::Timestamp;
-use tidemark_domain::id::{BatchId, RequesterId};
+use tidemark_domain::id::BatchId;
 use uuid::Uuid;
 
 use crate::backend::{groups, on, values};
@@ -10,28 +10,6 @@ use crate::segments::{SEGMENT_FORMAT, SealedSegment};
 use crate::tx::Tx;
 
 impl Tx {
-    /// Takes up to `limit` finished batches whose segments are to be made; they fall due for others at `until`.
-    pub async fn claim_seals(
-        &mut self,
-        limit: u32,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<(RequesterId, BatchId)>> {
-        let sql = self.conn.text(format!(
-            "UPDATE batches SET seal_at = $1 WHERE batch_id IN (SELECT batch_id FROM batches \
-             WHERE seal_at <= $2 ORDER BY seal_at LIMIT $3{}) RETURNING requester_id, batch_id",
-            self.conn.for_update_skip_locked()
-        ));
-        let rows: Vec<(Uuid, Uuid)> = on!(&mut self.conn, |c| sqlx::query_as(sql)
-            .bind(until.as_micros())
-            .bind(now.as_micros())
-            .bind(i64::from(limit))
-            .fetch_all(c)
-            .await)?;
-        let ids = |(requester, batch)| (RequesterId::from_uuid(requester), BatchId::from_uuid(batch));
-        Ok(rows.into_iter().map(ids).collect())
-    }
-
     /// Notes that nothing is left to do for a batch that was claimed until then. False, and nothing changes, where the
     /// claim is no longer the newest.
     pub async fn end_seal(&mut self, batch_id: BatchId, claimed_until: Timestamp) -> Result<bool> {
@@ -88,24 +66,6 @@ impl Tx {
         Ok(true)
     }
 
-    /// Puts a claimed batch off, whose segment cannot be made.
-    pub async fn put_off_seal(
-        &mut self,
-        batch_id: BatchId,
-        claimed_until: Timestamp,
-        seal_at: Timestamp,
-    ) -> Result<()> {
-        const UPDATE: &str = "UPDATE batches SET seal_at = $3 WHERE batch_id = $1 AND seal_at = $2";
-        on!(&mut self.conn, |c| sqlx::query(UPDATE)
-            .bind(batch_id.uuid())
-            .bind(claimed_until.as_micros())
-            .bind(seal_at.as_micros())
-            .execute(c)
-            .await
-            .map(|_| ()))?;
-        Ok(())
-    }
-
     /// Makes finished batches due whose segment was found missing or damaged. Those that are due already stay so.
     pub async fn reseal(&mut self, ids: &[BatchId], now: Timestamp) -> Result<()> {
         for group in groups(ids) {
@@ -144,16 +104,5 @@ impl Tx {
             .fetch_all(c)
             .await)?;
         Ok(ids.into_iter().max().map(BatchId::from_uuid))
-    }
-
-    /// Frees the seals that other processes have claimed, for whoever knows that these are dead.
-    pub async fn free_seals(&mut self, now: Timestamp) -> Result<()> {
-        const UPDATE: &str = "UPDATE batches SET seal_at = $1 WHERE seal_at > $1";
-        on!(&mut self.conn, |c| sqlx::query(UPDATE)
-            .bind(now.as_micros())
-            .execute(c)
-            .await
-            .map(|_| ()))?;
-        Ok(())
     }
 }

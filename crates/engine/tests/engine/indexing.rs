@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidemark_domain::id::CheckId;
 use tidemark_domain::secret::Secret;
 use tidemark_engine::{Engine, Phase, Stopper};
-use tidemark_store::Found;
 use tidemark_store::testing::TestDatabase;
+use tidemark_store::{Duty, Found};
 
 use crate::builder::{Tenant, World, until};
 use crate::invariants::assert_invariants;
@@ -129,9 +129,9 @@ async fn a_claim_of_a_process_that_died_is_taken_over(db: TestDatabase) {
     let (engine, tenant) = (world.engine().await, world.tenant("A").await);
     tenant.submit(&engine, accounts(3)).await;
     let (now, until) = (engine.now(), engine.now().after(Duration::from_secs(20)));
-    let claimed = world
-        .store
-        .write("test", move |tx| Box::pin(tx.claim_indexing(9, until, now)));
+    let claimed = world.store.write("test", move |tx| {
+        Box::pin(tx.claim_duty(Duty::Index, 9, until, now))
+    });
     assert_eq!(
         claimed
             .await

@@ -4,22 +4,7 @@ use std::fmt::Write as _;
 
 use super::PAGES;
 use super::llms::NOTICE;
-
-/// Text as HTML.
-pub(super) fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
-    }
-    html
-}
+use crate::html::escape;
 
 /// The pages, and below the one of `name` its own places, as (level, id, title).
 pub(super) fn menu(name: &str, places: &[(u8, String, String)]) -> String {

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::layout::escape;
 use super::markdown;
 use super::schema_table;
+use crate::html::escape;
 
 /// The places of the menu, and the page's HTML.
 pub(super) fn to_html(document: &Value) -> (Vec<(u8, String, String)>, String) {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::layout::escape;
 use super::markdown;
+use crate::html::escape;
 
 /// A named schema: what it is, its fields, and what must hold between them.
 pub(super) fn section(name: &str, schema: &Value) -> String {

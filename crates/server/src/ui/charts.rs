@@ -10,10 +10,9 @@ use tidemark_domain::clock::Timestamp;
 use tidemark_domain::money::Cents;
 use tidemark_domain::outcome::Status;
 
-use super::format::{
-    Html, ShowCents as _, ShowCount, ShowShare as _, date, escape, short_date, whole_dollars,
-};
+use super::format::{Html, ShowCents as _, ShowCount, ShowShare as _, date, short_date, whole_dollars};
 use super::views::{DayCounts, StatusWords as _};
+use crate::html::escape;
 
 /// The inner size of every stretched picture.
 const WIDTH: f64 = 1000.0;

@@ -8,6 +8,8 @@ use askama::filters::HtmlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::money::Cents;
 
+use crate::html::escape;
+
 /// The sign of negative numbers, as wide as a digit.
 const MINUS: char = '−';
 
@@ -32,22 +34,6 @@ impl fmt::Display for Html {
 }
 
 impl HtmlSafe for Html {}
-
-/// Text as the content of an element or an attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c => html.push(c),
-        }
-    }
-    html
-}
 
 /// A private value of which only the end is left. Nothing else of it gets into a view model.
 #[derive(Clone, PartialEq, Eq, Debug)]

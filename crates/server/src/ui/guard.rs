@@ -54,7 +54,7 @@ impl Me {
         Frame {
             requester: self.signed.requester_name.clone(),
             user_name: self.signed.user.display_name.as_str().to_owned(),
-            role: self.signed.user.role.into(),
+            role: self.signed.user.role,
             theme: self.theme,
             sandbox: api.is_sandbox(),
             notice,

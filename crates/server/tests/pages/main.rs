@@ -5,6 +5,7 @@ mod browser;
 mod callers;
 mod downloads;
 mod drafts;
+mod grounds;
 mod lists;
 mod live;
 mod people;

@@ -21,8 +21,8 @@ use tidemark_domain::tally::Tally;
 use tidemark_domain::user::LoginName;
 use tidemark_store::testing::{Engine, NOW, Plain, TestDatabase};
 use tidemark_store::{
-    ActivityFilter, BatchFilter, BatchState, Creator, DraftOwner, Error, Form, Held, LinkToken, NewSegment,
-    PartRef, RecoveryCode, SealedSegment, SegmentHead, SessionToken, Waiting,
+    ActivityFilter, BatchFilter, BatchState, Creator, DraftOwner, Duty, Error, Form, Held, LinkToken,
+    NewSegment, PartRef, RecoveryCode, SealedSegment, SegmentHead, SessionToken, Waiting,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -140,13 +140,15 @@ async fn daily_work(tenant: &Tenant) -> Result<(), Error> {
 
 async fn sealing(tenant: &Tenant, batch_id: BatchId) -> Result<(), Error> {
     let (store, id, until) = (&tenant.store, tenant.id, later(60));
-    store.write("test", |tx| Box::pin(tx.free_seals(NOW))).await?;
+    store.write("test", |tx| Box::pin(tx.free_duties(NOW))).await?;
     store
-        .write("test", move |tx| Box::pin(tx.claim_seals(8, until, NOW)))
+        .write("test", move |tx| {
+            Box::pin(tx.claim_duty(Duty::Seal, 8, until, NOW))
+        })
         .await?;
     store
         .write("test", move |tx| {
-            Box::pin(tx.put_off_seal(batch_id, until, until))
+            Box::pin(tx.put_off_duty(Duty::Seal, batch_id, until, until))
         })
         .await?;
     store
@@ -289,9 +291,9 @@ async fn index(tenant: &Tenant, batch_id: BatchId) -> Result<(), Error> {
     store
         .write("test", move |tx| {
             Box::pin(async move {
-                tx.free_indexing(NOW).await?;
-                tx.claim_indexing(8, until, NOW).await?;
-                tx.put_off_indexing(batch_id, later(1), until).await?;
+                tx.free_duties(NOW).await?;
+                tx.claim_duty(Duty::Index, 8, until, NOW).await?;
+                tx.put_off_duty(Duty::Index, batch_id, later(1), until).await?;
                 tx.index_rows(&rows).await?;
                 tx.note_indexed(&[batch_id], until).await?;
                 tx.end_seal(batch_id, until).await?;

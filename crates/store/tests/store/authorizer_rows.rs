@@ -5,7 +5,7 @@ use tidemark_domain::id::{BatchId, CheckId, RequesterId};
 use tidemark_domain::outcome::Outcome;
 use tidemark_domain::secret::Secret;
 use tidemark_store::testing::{NOW, Plain, TestDatabase};
-use tidemark_store::{Error, Found};
+use tidemark_store::{Duty, Error, Found};
 
 use crate::common::{Tenant, bank, dollars, full, later};
 
@@ -28,9 +28,9 @@ pub(crate) async fn claim(
     until: Timestamp,
     now: Timestamp,
 ) -> Vec<(RequesterId, BatchId)> {
-    let claimed = tenant
-        .store
-        .write("test", move |tx| Box::pin(tx.claim_indexing(limit, until, now)));
+    let claimed = tenant.store.write("test", move |tx| {
+        Box::pin(tx.claim_duty(Duty::Index, limit, until, now))
+    });
     claimed.await.map_err(|error: Error| error.to_string()).unwrap()
 }
 
@@ -95,7 +95,7 @@ async fn a_claim_is_a_lease_and_the_newest_one_counts(db: TestDatabase) {
     let late = tenant.store.write("test", move |tx| {
         Box::pin(async move {
             tx.note_indexed(&[batch_id], later(60)).await?;
-            tx.put_off_indexing(batch_id, later(60), later(1)).await
+            tx.put_off_duty(Duty::Index, batch_id, later(60), later(1)).await
         })
     });
     late.await.map_err(|error: Error| error.to_string()).unwrap();
@@ -103,11 +103,11 @@ async fn a_claim_is_a_lease_and_the_newest_one_counts(db: TestDatabase) {
     // A process that knows that the others are dead need not wait for them.
     let freed = tenant
         .store
-        .write("test", |tx| Box::pin(tx.free_indexing(later(61))));
+        .write("test", |tx| Box::pin(tx.free_duties(later(61))));
     freed.await.map_err(|error: Error| error.to_string()).unwrap();
     assert_eq!(claim(&tenant, 9, later(130), later(61)).await.len(), 1);
     let put_off = tenant.store.write("test", move |tx| {
-        Box::pin(tx.put_off_indexing(batch_id, later(130), later(3_600)))
+        Box::pin(tx.put_off_duty(Duty::Index, batch_id, later(130), later(3_600)))
     });
     put_off.await.map_err(|error: Error| error.to_string()).unwrap();
     assert!(claim(&tenant, 9, later(9_999), later(3_599)).await.is_empty());

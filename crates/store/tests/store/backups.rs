@@ -13,8 +13,8 @@ use tidemark_domain::secret::Secret;
 use tidemark_domain::tally::Tally;
 use tidemark_store::testing::{Engine, NOW, Plain, SCHEMA_VERSION, TO_SCHEMA_1, TestDatabase, master_key};
 use tidemark_store::{
-    ApiKey, ApiKeySecret, AuditEntry, Endpoint, Error, NewEvent, NewSegment, Node, OpenMode, Remembered,
-    Role, SealedSegment, SegmentHead, Store, Summary, Waiting, restore_backup, verify_backup,
+    ApiKey, ApiKeySecret, AuditEntry, Duty, Endpoint, Error, NewEvent, NewSegment, Node, OpenMode,
+    Remembered, Role, SealedSegment, SegmentHead, Store, Summary, Waiting, restore_backup, verify_backup,
 };
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ async fn add_segment(tenant: &Tenant, batch_id: BatchId) {
     let owner = (tenant.id, batch_id);
     let stored = tenant.store.write("test", move |tx| {
         Box::pin(async move {
-            tx.claim_seals(1, later(60), later(1)).await?;
+            tx.claim_duty(Duty::Seal, 1, later(60), later(1)).await?;
             tx.count_results(owner, &tally(), later(1)).await?;
             tx.store_segment(&segment, later(60)).await
         })

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::BatchId;
-use tidemark_store::Error;
 use tidemark_store::testing::{NOW, Plain, TestDatabase};
+use tidemark_store::{Duty, Error};
 
 use crate::common::{Tenant, dollars, later};
 use crate::segments::{claim, look, sealed_batch, segment, store_segment};
@@ -52,7 +52,7 @@ async fn a_claim_is_a_lease_and_the_newest_one_counts(db: TestDatabase) {
     // A process that knows that the others are dead need not wait for them.
     tenant
         .store
-        .write("test", |tx| Box::pin(tx.free_seals(later(61))))
+        .write("test", |tx| Box::pin(tx.free_duties(later(61))))
         .await
         .unwrap();
     assert_eq!(claim(&tenant.store, later(130), later(61)).await.len(), 1);
@@ -126,7 +126,7 @@ async fn a_batch_that_cannot_be_sealed_waits(db: TestDatabase) {
     let put_off = async |claimed: Timestamp, until| {
         let put_off = tenant.store.write("test", move |tx| {
             Box::pin(async move {
-                tx.put_off_seal(batch_id, claimed, until).await?;
+                tx.put_off_duty(Duty::Seal, batch_id, claimed, until).await?;
                 Ok::<_, Error>(())
             })
         });

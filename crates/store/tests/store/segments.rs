@@ -8,7 +8,8 @@ use tidemark_domain::id::{BatchId, RequesterId};
 use tidemark_domain::tally::Tally;
 use tidemark_store::testing::{NOW, Plain, TestDatabase};
 use tidemark_store::{
-    ExportBatch, Form, NewSegment, PartRef, SEGMENT_FORMAT, SealedSegment, SegmentHead, SegmentPart, Store,
+    Duty, ExportBatch, Form, NewSegment, PartRef, SEGMENT_FORMAT, SealedSegment, SegmentHead, SegmentPart,
+    Store,
 };
 
 use crate::common::{Tenant, dollars, later};
@@ -24,7 +25,9 @@ tidemark_store::on_both_databases! {
 
 pub(crate) async fn claim(store: &Store, until: Timestamp, now: Timestamp) -> Vec<(RequesterId, BatchId)> {
     store
-        .write("test", move |tx| Box::pin(tx.claim_seals(10, until, now)))
+        .write("test", move |tx| {
+            Box::pin(tx.claim_duty(Duty::Seal, 10, until, now))
+        })
         .await
         .unwrap()
 }

@@ -12,9 +12,7 @@ use crate::api::Api;
 use crate::ui::answer::{Answer, Refused, go_to, page, page_with};
 use crate::ui::forms::Fields;
 use crate::ui::guard::Me;
-use crate::ui::views::{
-    self, ErrorKind, FieldError, Notice, OneTimeLink, UserForm, UserRow, UserState, Users,
-};
+use crate::ui::views::{ErrorKind, FieldError, Notice, OneTimeLink, UserForm, UserRow, UserState, Users};
 
 pub(in crate::ui) async fn show(State(api): State<Api>, me: Me, uri: Uri) -> Answer {
     page(&view(&api, &me, notice(&uri)).await?)
@@ -56,7 +54,7 @@ pub(in crate::ui) async fn add(State(api): State<Api>, me: Me, fields: Fields) -
         form: UserForm {
             email: fields.text("email").to_owned(),
             name: fields.text("name").to_owned(),
-            role: Role::parse(fields.text("role")).map_or(views::Role::Operator, views::Role::from),
+            role: Role::parse(fields.text("role")).unwrap_or(Role::Operator),
             errors,
         },
         ..users
@@ -159,7 +157,7 @@ fn row(me: &Me, user: User) -> UserRow {
         id: user.user_id.to_string(),
         name: user.display_name.as_str().to_owned(),
         email: user.login.as_str().to_owned(),
-        role: user.role.into(),
+        role: user.role,
         state: match (user.disabled_at, user.has_password) {
             (Some(_), _) => UserState::Disabled,
             (None, false) => UserState::Invited,

@@ -12,8 +12,9 @@ mod results;
 use askama::Template;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::BatchId;
+use tidemark_domain::user::Role;
 
-use super::views::{Frame, Notice, Outside, Role, Theme};
+use super::views::{Frame, Notice, Outside, Theme};
 
 /// A page in one state.
 pub struct Sample {

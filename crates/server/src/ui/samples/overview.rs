@@ -1,6 +1,7 @@
 //! The overview.
 
 use tidemark_domain::money::Cents;
+use tidemark_domain::user::Role;
 
 use super::results::live;
 use super::{DAY, Sample, ago, frame, sample};

@@ -1,6 +1,7 @@
 //! Pages of users, keys, sign-in and accounts.
 
 use tidemark_domain::id::ApiKeyId;
+use tidemark_domain::user::Role;
 
 use super::{DAY, HOUR, MINUTE, Sample, ago, batch_id, frame, outside, sample, with_notice};
 use crate::ui::charts;

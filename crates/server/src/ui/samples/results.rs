@@ -2,6 +2,7 @@
 
 use tidemark_domain::money::Cents;
 use tidemark_domain::outcome::Status;
+use tidemark_domain::user::Role;
 
 use super::{DAY, HOUR, MINUTE, SECOND, Sample, ago, batch_id, frame, outside, sample, with_notice};
 use crate::ui::assets;

@@ -1,7 +1,7 @@
 //! What stands around the content of every page, and the small words that several pages share.
 
 use tidemark_domain::outcome::Status;
-use tidemark_domain::user;
+use tidemark_domain::user::{Permission, Role};
 
 /// Around every page of somebody who is signed in.
 pub struct Frame {
@@ -22,58 +22,12 @@ pub struct Outside {
     pub sandbox: bool,
 }
 
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Admin,
-    Operator,
-    Viewer,
-}
-
-impl From<user::Role> for Role {
-    fn from(role: user::Role) -> Self {
-        match role {
-            user::Role::Admin => Self::Admin,
-            user::Role::Operator => Self::Operator,
-            user::Role::Viewer => Self::Viewer,
-        }
-    }
-}
-
-impl Role {
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Operator, Self::Viewer];
-
-    /// As forms send it.
-    pub const fn value(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Operator => "operator",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Admin => "Admin",
-            Self::Operator => "Operator",
-            Self::Viewer => "Viewer",
-        }
-    }
-
-    pub const fn about(self) -> &'static str {
-        match self {
-            Self::Admin => "submits, exports, and manages users and API keys",
-            Self::Operator => "submits batches and exports results",
-            Self::Viewer => "reads and exports results",
-        }
-    }
-
-    pub const fn submits(self) -> bool {
-        matches!(self, Self::Admin | Self::Operator)
-    }
-
-    pub const fn manages(self) -> bool {
-        matches!(self, Self::Admin)
+/// What a role is for, to whoever gives it to somebody.
+pub const fn about(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "submits, exports, and manages users and API keys",
+        Role::Operator => "submits batches and exports results",
+        Role::Viewer => "reads and exports results",
     }
 }
 
@@ -148,9 +102,13 @@ impl Section {
 }
 
 impl Frame {
+    pub(super) const fn submits(&self) -> bool {
+        self.role.may(Permission::Submit)
+    }
+
     /// What is used all day.
     pub(super) fn first_entries(&self) -> &'static [Section] {
-        if self.role.submits() {
+        if self.submits() {
             &[Section::Overview, Section::Batches, Section::NewBatch]
         } else {
             &[Section::Overview, Section::Batches]
@@ -159,7 +117,7 @@ impl Frame {
 
     /// What is used now and then.
     pub(super) fn second_entries(&self) -> &'static [Section] {
-        if self.role.manages() {
+        if self.role.may(Permission::ManageUsers) {
             &[Section::Keys, Section::Users, Section::Activity]
         } else {
             &[]

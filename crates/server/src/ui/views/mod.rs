@@ -26,8 +26,8 @@ pub use batches::{BatchFilter, BatchRow, Batches, Find};
 pub use draft::{Draft, FaultRow};
 pub use error::{ErrorKind, ErrorPage};
 pub use frame::{
-    BatchState, Choice, FieldError, Frame, Notice, Outside, Paging, Role, Section, StatusWords, Theme,
-    UserState,
+    BatchState, Choice, FieldError, Frame, Notice, Outside, Paging, Section, StatusWords, Theme, UserState,
+    about,
 };
 pub use keys::{KeyRow, Keys, MadeKey};
 pub use new_batch::NewBatch;

@@ -3,7 +3,9 @@
 use askama::Template;
 use tidemark_domain::clock::Timestamp;
 
-use super::frame::{FieldError, Frame, Role, Section, UserState, error_of};
+use tidemark_domain::user::Role;
+
+use super::frame::{FieldError, Frame, Section, UserState, error_of};
 use crate::ui::format::{ShowCount as _, ShowTime as _};
 
 /// Posts `email`, `name` and `role` to `/users`; `role` to `/users/{id}/role`; an empty form to `/users/{id}/disable`,
