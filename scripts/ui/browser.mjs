@@ -46,7 +46,7 @@ export async function serve(answer = () => false) {
   return { url: `http://localhost:${server.address().port}`, end: () => server.closeAllConnections() || server.close() };
 }
 
-export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+export const launch = (...args) => chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", ...args] });
 
 /** The two widths and the two themes in which every page is looked at. */
 export const LOOKS = [1280, 390].flatMap((width) => ["light", "dark"].map((theme) => ({ width, theme })));

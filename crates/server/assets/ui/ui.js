@@ -156,7 +156,9 @@ document.addEventListener("htmx:after:swap", () => {
   for (const lost of all("[data-live-lost]")) lost.hidden = true;
 });
 for (const name of ["htmx:sse:error", "htmx:error"]) {
-  document.addEventListener(name, () => {
+  document.addEventListener(name, ({ detail }) => {
+    // The session is over: trying again for ever helps nobody, and the page leads to the door.
+    if (detail?.status === 401) location.reload();
     for (const lost of all("[data-live-lost]")) lost.hidden = false;
   });
 }
