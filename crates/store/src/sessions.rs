@@ -42,6 +42,7 @@ pub struct SignedIn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedSession {
     pub session_id: SessionId,
+    pub second_factor_passed: bool,
     pub created_at: Timestamp,
     /// Within about a minute.
     pub seen_at: Timestamp,
@@ -159,6 +160,7 @@ struct SignedInRow {
 #[derive(sqlx::FromRow)]
 struct ListedRow {
     session_id: Uuid,
+    second_factor_passed: bool,
     created_at: i64,
     seen_at: i64,
     expires_at: i64,
@@ -266,8 +268,8 @@ impl Store {
         now: Timestamp,
         idle_since: Timestamp,
     ) -> Result<Vec<ListedSession>> {
-        const SELECT: &str = "SELECT session_id, created_at, seen_at, expires_at, address, user_agent \
-             FROM sessions WHERE user_id = $1 AND expires_at > $2 AND seen_at > $3 \
+        const SELECT: &str = "SELECT session_id, second_factor_passed, created_at, seen_at, expires_at, \
+             address, user_agent FROM sessions WHERE user_id = $1 AND expires_at > $2 AND seen_at > $3 \
              ORDER BY seen_at DESC, session_id";
         let rows: Vec<ListedRow> = self
             .read("sessions", move |reader| {
@@ -283,6 +285,7 @@ impl Store {
             .await?;
         let listed = |row: ListedRow| ListedSession {
             session_id: SessionId::from_uuid(row.session_id),
+            second_factor_passed: row.second_factor_passed,
             created_at: Timestamp::from_micros(row.created_at),
             seen_at: Timestamp::from_micros(row.seen_at),
             expires_at: Timestamp::from_micros(row.expires_at),

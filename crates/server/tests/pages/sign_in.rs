@@ -146,6 +146,11 @@ async fn a_second_factor_is_set_up_and_asked_for_from_then_on() {
     let mut second = Browser::open(&site);
     assert_eq!(second.sign_in(ADA, PASSWORD).await, "/sign-in/code?next=%2F");
     assert_eq!(second.get("/batches").await.goes_to(), "/sign-in/code");
+    let account = browser.get("/account").await;
+    account.says(
+        200,
+        &["No code yet", "If that was not you, change your password now"],
+    );
     let engine = site.running.engine();
     let used = second
         .post("/sign-in/code", &[("code", &app.code(engine.now()))])

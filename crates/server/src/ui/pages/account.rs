@@ -90,6 +90,7 @@ fn row(me: &Me, session: ListedSession) -> SessionRow {
         from: session.address.unwrap_or_else(|| "unknown".to_owned()),
         browser: browser::name(session.user_agent.as_deref().unwrap_or_default()),
         current: session.session_id == me.signed.session_id,
+        awaits_code: me.signed.user.has_second_factor && !session.second_factor_passed,
     }
 }
 

@@ -322,6 +322,7 @@ fn account() -> Vec<Sample> {
         from: from.to_owned(),
         browser: browser.to_owned(),
         current: number == 1,
+        awaits_code: number == 3,
     };
     let on = |codes_left| SecondFactor::On { codes_left };
     let page = |second_factor| Account {
@@ -337,6 +338,10 @@ fn account() -> Vec<Sample> {
     };
     let mut alone = page(SecondFactor::Off);
     alone.sessions.truncate(1);
+    let mut half_open = page(on(10));
+    half_open
+        .sessions
+        .push(session(3, "Chrome on Windows", "198.51.100.20"));
     let mut wrong = page(SecondFactor::Off);
     wrong.failed = Some((
         AccountForm::Password,
@@ -361,6 +366,7 @@ fn account() -> Vec<Sample> {
     vec![
         sample("account", &page(on(8))),
         sample("account-without-second-factor", &alone),
+        sample("account-half-open-session", &half_open),
         sample("account-second-factor-required", &required),
         sample("account-wrong-password", &wrong),
         sample("account-wrong-second-factor", &wrong_factor),

@@ -47,11 +47,17 @@ pub struct SessionRow {
     /// "Firefox on Windows", or what the browser says of itself.
     pub browser: String,
     pub current: bool,
+    /// Whoever has it knows the password, and has not shown the second factor.
+    pub awaits_code: bool,
 }
 
 impl Account {
     fn section(&self) -> Section {
         Section::Account
+    }
+
+    fn has_half_open(&self) -> bool {
+        self.sessions.iter().any(|session| session.awaits_code)
     }
 
     fn errors(&self) -> &[FieldError] {
