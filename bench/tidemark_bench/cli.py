@@ -4,10 +4,12 @@ import argparse
 import shlex
 import sys
 
-from . import bench, checks, export, idle, recovery, submit, tidemark
+from . import bench, checks, export, idle, pages, recovery, submit, tidemark
 from .paths import RESULTS
 
-SCENARIOS = {"submit": submit, "checks": checks, "export": export, "idle": idle, "recovery": recovery}
+SCENARIOS = {
+    "submit": submit, "checks": checks, "export": export, "pages": pages, "idle": idle, "recovery": recovery,
+}  # fmt: skip
 ROUNDS = 3
 BATCHES = 40
 
@@ -19,7 +21,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         "--rounds", type=int, help=f"rounds of submit and checks [{ROUNDS}], and of export [{export.ROUNDS}]"
     )
     parser.add_argument(
-        "--batches", type=int, help=f"batches in a round of checks [{BATCHES}], and in an export [{export.BATCHES}]"
+        "--batches", type=int,
+        help=f"batches in a round of checks [{BATCHES}], in an export [{export.BATCHES}], and behind pages [{pages.BATCHES}]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rows", type=int, help=f"results in a batch of exports [{export.ROWS}] and of pages [{pages.ROWS}], 5,000 at most"
     )
     group = parser.add_argument_group("submit")
     group.add_argument("--seconds", type=float, default=8, help="length of a round [8]")
@@ -28,9 +34,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     group = parser.add_argument_group(
         "export", "Most of the time goes into filling the databases. A first try: --batches 4 --rounds 1."
     )
-    group.add_argument("--rows", type=int, default=5_000, help="results in a batch, 5,000 at most [5000]")
     group.add_argument("--grow", action="store_true", help="also how cost grows: rows, batches, clients, slow readers, pages")
     group.add_argument("--ten-million", action="store_true", help="with --grow: also one export of ten million rows")
+    group = parser.add_argument_group(
+        "pages", "Most of the time goes into filling the databases. A first try: --batches 100 --requests 20 --watch 5."
+    )
+    group.add_argument("--requests", type=int, default=300, help="requests of each page [300]")
+    group.add_argument("--streams", type=int, default=1_000, help="open live pages [1000]")
+    group.add_argument("--watch", type=float, default=60, help="seconds for which open pages are looked at [60]")
     group = parser.add_argument_group("idle")
     group.add_argument("--idle-seconds", type=float, default=30, help="length of a look at an idle server [30]")
     group = parser.add_argument_group("recovery")
@@ -40,10 +51,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 
 def _with_defaults(options: argparse.Namespace, name: str) -> argparse.Namespace:
     """What means another number to each scenario."""
-    is_export = name == "export"
     own = argparse.Namespace(**vars(options))
-    own.rounds = options.rounds or (export.ROUNDS if is_export else ROUNDS)
-    own.batches = options.batches or (export.BATCHES if is_export else BATCHES)
+    own.rounds = options.rounds or (export.ROUNDS if name == "export" else ROUNDS)
+    own.batches = options.batches or {"export": export.BATCHES, "pages": pages.BATCHES}.get(name, BATCHES)
+    own.rows = options.rows or (pages.ROWS if name == "pages" else export.ROWS)
     return own
 
 

@@ -20,6 +20,7 @@ from .sampling import Watched, anonymous_kib, rest
 TITLE = "Exports"
 ROUNDS = 5
 BATCHES = 200
+ROWS = 5_000
 
 # Which batches, and in which codings they are asked for.
 CASES = {

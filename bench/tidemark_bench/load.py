@@ -29,6 +29,12 @@ def command(target: Target, clients: int, *, rows: int = 1000, **more: str) -> l
     return [str(LOAD), "submit", *(part for name, value in flags.items() for part in (f"--{name}", value))]
 
 
+def without_key(what: str, url: str, ca: Path, **more: str) -> list[str]:
+    """A command of `load` that asks a server without an API key."""
+    flags = {"url": url, "ca": str(ca), **more}
+    return [str(LOAD), what, *(part for name, value in flags.items() for part in (f"--{name}", value))]
+
+
 def _report(line: str) -> dict[str, Any]:
     report = json.loads(line)
     if report["errors"]:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from .bench import Bench
 from .paths import CACHE, PROFILE, ROOT
 
 
@@ -44,6 +45,16 @@ def file_system(folder: Path) -> str:
         if str(folder).startswith(mount) and len(mount) >= len(best[0]):
             best = (mount, kind)
     return best[1]
+
+
+def wait_until_quiet(bench: Bench, most: float = 0.7, seconds: float = 900) -> None:
+    """Until what ran before, here or beside, no longer shows in the load; not for ever."""
+    end = time.monotonic() + seconds
+    while os.getloadavg()[0] >= most:
+        if time.monotonic() > end:
+            bench.say(f"The machine does not come to rest: load {os.getloadavg()[0]:.2f}")
+            return
+        time.sleep(5)
 
 
 def describe() -> list[tuple[str, str]]:

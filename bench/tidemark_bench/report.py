@@ -11,7 +11,7 @@ HEAD = """# Results
 Written by `bench/run`; [README.md](README.md) says what each scenario measures and how to read it. Every section
 names the machine, the moment and the command of its own figures.
 """
-ORDER = ("submit", "checks", "export", "export_growth", "idle", "recovery")
+ORDER = ("submit", "checks", "export", "export_growth", "pages", "idle", "recovery")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:

@@ -20,6 +20,16 @@ enum Coding {
     Zstd,
 }
 
+impl Coding {
+    const fn header(self) -> &'static str {
+        match self {
+            Self::Identity => "Accept-Encoding: identity\r\n",
+            Self::Gzip => "Accept-Encoding: gzip\r\n",
+            Self::Zstd => "Accept-Encoding: zstd\r\n",
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct GetArgs {
     #[command(flatten)]
@@ -74,8 +84,7 @@ struct Report {
 struct Plan {
     address: String,
     tls: Arc<ClientConfig>,
-    key: String,
-    headers: &'static str,
+    headers: String,
     path: String,
     body: Option<String>,
     rounds: usize,
@@ -88,14 +97,9 @@ struct Plan {
 pub(crate) fn run(args: GetArgs) -> anyhow::Result<()> {
     let body = args.post_ids.as_deref().map(post_body).transpose()?;
     let plan = Plan {
-        address: args.target.address()?.to_owned(),
-        tls: args.target.tls()?,
-        key: args.target.key,
-        headers: match args.accept_encoding {
-            Coding::Identity => "Accept-Encoding: identity\r\n",
-            Coding::Gzip => "Accept-Encoding: gzip\r\n",
-            Coding::Zstd => "Accept-Encoding: zstd\r\n",
-        },
+        address: args.target.server.address()?.to_owned(),
+        tls: args.target.server.tls()?,
+        headers: args.target.authorization() + args.accept_encoding.header(),
         path: args.path,
         body,
         rounds: args
@@ -139,7 +143,7 @@ fn download(plan: &Plan, clients: usize) -> anyhow::Result<Report> {
 
 impl Plan {
     fn client(&self, client: usize) -> anyhow::Result<Vec<Download>> {
-        let opened = Connection::open(&self.address, self.tls.clone(), &self.key, self.headers);
+        let opened = Connection::open(&self.address, self.tls.clone(), &self.headers);
         // Also where it failed, or the others would wait for good.
         self.start.wait();
         let mut connection = opened?;

@@ -14,9 +14,11 @@ mod https;
 mod limit;
 mod page;
 mod reads;
+mod streams;
 mod submit;
 mod target;
 mod tls;
+mod visit;
 
 use std::io::Write as _;
 
@@ -41,6 +43,10 @@ enum Command {
     Page(page::PageArgs),
     /// Time what the dashboard's pages read
     Reads(reads::ReadsArgs),
+    /// Visit the pages that standard input names, as JSON, and time them
+    Visit(visit::VisitArgs),
+    /// Keep the streams open that the first line of standard input names, as JSON
+    Streams(streams::StreamsArgs),
     /// Serve one file from memory over HTTPS, until it is stopped: the limit of what a server can do
     Static(limit::StaticArgs),
 }
@@ -52,6 +58,8 @@ fn main() -> anyhow::Result<()> {
         Command::Get(args) => get::run(args),
         Command::Page(args) => page::run(args),
         Command::Reads(args) => reads::run(args),
+        Command::Visit(args) => visit::run(args),
+        Command::Streams(args) => streams::run(args),
         Command::Static(args) => limit::run(args),
     }
 }

@@ -41,8 +41,8 @@ struct Latency {
 }
 
 pub(crate) fn run(args: PageArgs) -> anyhow::Result<()> {
-    let (address, tls) = (args.target.address()?, args.target.tls()?);
-    let mut connection = Connection::open(address, tls, &args.target.key, "")?;
+    let (address, tls) = (args.target.server.address()?, args.target.server.tls()?);
+    let mut connection = Connection::open(address, tls, &args.target.authorization())?;
     let first = format!("/v1/balances?batchId={}&limit={}", args.batch, args.limit);
     let (mut last, mut pages) = (first.clone(), 1);
     while let Some(next) = next_page(&mut connection, &first, &last)? {

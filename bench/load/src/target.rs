@@ -9,19 +9,25 @@ use rustls::ClientConfig;
 use crate::tls;
 
 #[derive(Args)]
-pub(crate) struct Target {
+pub(crate) struct Server {
     /// Where the server is: https://127.0.0.1:PORT
     #[arg(long)]
     url: String,
     /// The certificate to trust, PEM
     #[arg(long)]
     ca: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) server: Server,
     /// The API key
     #[arg(long)]
     pub(crate) key: String,
 }
 
-impl Target {
+impl Server {
     /// `HOST:PORT`.
     pub(crate) fn address(&self) -> anyhow::Result<&str> {
         tls::address(&self.url)
@@ -29,5 +35,12 @@ impl Target {
 
     pub(crate) fn tls(&self) -> anyhow::Result<Arc<ClientConfig>> {
         tls::client_config(&self.ca)
+    }
+}
+
+impl Target {
+    /// The header by which the key is shown.
+    pub(crate) fn authorization(&self) -> String {
+        format!("Authorization: Bearer {}\r\n", self.key)
     }
 }

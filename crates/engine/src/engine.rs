@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::users::{Addresses, Hashing, KeyUses, Sessions};
+use crate::users::{Addresses, Hashing, KeyUses, OpenSessions, Sessions};
 use crate::vault::Vault;
 
 /// What an operator may set.
@@ -68,6 +68,7 @@ pub struct Engine {
     pub(crate) hashing: Hashing,
     pub(crate) addresses: Addresses,
     pub(crate) key_uses: KeyUses,
+    pub(crate) open_sessions: OpenSessions,
     /// What tests have in store for exports.
     #[cfg(feature = "testing")]
     pub(crate) mishaps: crate::testing::Mishaps,
@@ -107,6 +108,7 @@ impl Engine {
             hashing: Hashing::new(),
             addresses: Addresses::default(),
             key_uses: KeyUses::default(),
+            open_sessions: OpenSessions::default(),
             #[cfg(feature = "testing")]
             mishaps: Mutex::default(),
             cores: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),

@@ -39,5 +39,6 @@ pub use requesters::AdminError;
 pub use stop::{Phase, Stop, Stopper};
 pub use submit::{Origin, SubmitError, Submitted};
 pub use users::{
-    Actor, Enrolment, LINK_LIFETIME, NewUser, Next, Sessions, SignIn, Signed, Standing, UserError, Visitor,
+    Actor, Enrolment, LINK_LIFETIME, NewUser, Next, SessionWatch, Sessions, SignIn, Signed, Standing,
+    UserError, Visitor,
 };

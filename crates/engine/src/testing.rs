@@ -53,6 +53,14 @@ pub fn questions(engine: &Engine) -> u64 {
     engine.live.asked.load(std::sync::atomic::Ordering::Relaxed)
 }
 
+/// How often this process asked the database for the sessions of open pages.
+pub fn session_questions(engine: &Engine) -> u64 {
+    engine
+        .open_sessions
+        .asked
+        .load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Answers that are not written down yet.
 #[derive(Clone)]
 pub struct Called(Arc<[Finished]>);

@@ -231,6 +231,7 @@ async fn duties(engine: Arc<Engine>, presence: Presence, clock: OffsetClock, sto
         engine.clone().run_sealing(stop.clone()),
         engine.clone().run_indexing(stop.clone()),
         engine.clone().run_live(stop.clone()),
+        engine.clone().run_open_sessions(stop.clone()),
         engine.clone().run_retention(stop.clone()),
         engine.clone().run_key_uses(stop.clone()),
         engine.clone().run_presence(presence, clock, stop)

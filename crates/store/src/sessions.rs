@@ -1,11 +1,13 @@
 //! Where users are signed in. A session is known by its token, whose hash alone is kept.
 
+use std::collections::HashSet;
+
 use sqlx::AssertSqlSafe;
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{SessionId, UserId};
 use uuid::Uuid;
 
-use crate::backend::{on, run};
+use crate::backend::{on, padded, padded_len, run, values};
 use crate::error::{Error, Result};
 use crate::open::Store;
 use crate::sealing::Purpose;
@@ -256,6 +258,43 @@ impl Store {
                     .bind(idle_since.as_micros())
                     .fetch_one(c)
                     .await)?)
+            })
+        })
+        .await
+    }
+
+    /// Which of these sessions are good and have come all the way, second factor included.
+    pub async fn full_sessions(
+        &self,
+        ids: Vec<SessionId>,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<HashSet<SessionId>> {
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        self.read("full_sessions", move |reader| {
+            Box::pin(async move {
+                let places = padded_len(ids.len());
+                let sql = reader.conn.text(format!(
+                    "SELECT s.session_id FROM (VALUES {}) AS v CROSS JOIN sessions s \
+                     JOIN users u ON u.user_id = s.user_id JOIN requesters r ON r.requester_id = u.requester_id \
+                     WHERE s.session_id = v.column1 AND s.expires_at > ${} AND s.seen_at > ${} \
+                     AND u.disabled_at IS NULL AND CASE WHEN u.totp_secret IS NOT NULL \
+                     THEN s.second_factor_passed ELSE NOT r.second_factor_required END",
+                    values(0, places, 1),
+                    places + 1,
+                    places + 2
+                ));
+                let rows: Vec<Uuid> = on!(&mut reader.conn, |c| {
+                    let mut query = sqlx::query_scalar(sql);
+                    for id in padded(&ids) {
+                        query = query.bind(id.uuid());
+                    }
+                    query = query.bind(now.as_micros()).bind(idle_since.as_micros());
+                    query.fetch_all(c).await
+                })?;
+                Ok(rows.into_iter().map(SessionId::from_uuid).collect())
             })
         })
         .await

@@ -1,6 +1,7 @@
 //! `load fill`: a database with batches and results, written through the store as submissions and settled checks are,
 //! but without a provider. The same seed makes the same data, ids included; only what the sealing draws differs.
 
+mod acts;
 mod people;
 mod settle;
 mod words;
@@ -8,15 +9,16 @@ mod words;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
+use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::{BatchId, RequesterId};
 use tidemark_domain::institution::Directory;
-use tidemark_store::{DatabaseUrl, MasterKey, OpenMode, RequesterKeys, Store};
+use tidemark_store::{DatabaseUrl, MasterKey, OpenMode, RequesterKeys, Store, User};
 
 use self::people::{BASE, Batch, Recipe};
 use self::settle::Prepared;
@@ -31,6 +33,14 @@ enum KeySets {
     Same,
     /// Each batch draws six keys from a pool of 24
     Differing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Submitters {
+    /// Every batch came over the API
+    Api,
+    /// Every second batch is one of the requester's users, in turn
+    Both,
 }
 
 #[derive(Args)]
@@ -56,6 +66,20 @@ pub(crate) struct FillArgs {
     key_sets: KeySets,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// When the first batch was submitted, in seconds since 1970; in May 2026 without it
+    #[arg(long, value_name = "SECONDS")]
+    first_at: Option<u32>,
+    /// Seconds from one batch to the next
+    #[arg(long, default_value_t = 60)]
+    between: u64,
+    /// How many authorizers there are; they come again in later batches. All differ without it
+    #[arg(long)]
+    people: Option<NonZeroUsize>,
+    #[arg(long, value_enum, default_value = "api")]
+    submitters: Submitters,
+    /// Entries of the audit trail beside those of the batches, spread over the same time
+    #[arg(long, default_value_t = 0)]
+    acts: usize,
 }
 
 #[derive(Serialize)]
@@ -83,14 +107,21 @@ struct Maker {
     directory: Directory,
     requester_id: RequesterId,
     keys: Arc<RequesterKeys>,
+    /// Who submits every second batch, in turn; nobody where all come over the API.
+    users: Vec<User>,
 }
 
 impl Maker {
+    fn submitter(&self, no: usize) -> Option<&User> {
+        let place = (no / 2).checked_rem(self.users.len())?;
+        self.users.get(place).filter(|_| no % 2 == 1)
+    }
+
     /// Makes and seals some batches.
     fn prepare(&self, numbers: &[usize]) -> anyhow::Result<Vec<Prepared>> {
         let prepare = |no: &usize| {
             let batch = Batch::make(&self.recipe, &self.directory, *no)?;
-            Prepared::seal(batch, &self.keys, self.requester_id)
+            Prepared::seal(batch, &self.keys, self.requester_id, self.submitter(*no))
         };
         numbers.iter().map(prepare).collect()
     }
@@ -116,16 +147,18 @@ async fn fill(args: FillArgs) -> anyhow::Result<Report> {
     let store = Store::open(url, master, OpenMode::AsItIs, BASE).await?;
     let requester = store.requester(&args.requester).await?;
     let requester_id = requester.context("there is no such requester")?.requester_id;
+    let users = store.users(requester_id).await?;
+    let by_users = args.submitters == Submitters::Both;
+    ensure!(!by_users || !users.is_empty(), "the requester has no users");
+    let recipe = recipe(&args);
+    let (first_at, over) = (recipe.first_at, args.between * args.batches as u64);
+    acts::write(&store, requester_id, &users, args.acts, (first_at, over)).await?;
     let maker = Arc::new(Maker {
-        recipe: Recipe {
-            seed: args.seed,
-            rows: args.rows,
-            unfinished: share(args.batches, args.unfinished),
-            differing_keys: args.key_sets == KeySets::Differing,
-        },
+        recipe,
         directory: store.directory().await?,
         requester_id,
         keys: store.requester_keys(requester_id).await?,
+        users: if by_users { users } else { Vec::new() },
     });
     let numbers: Vec<usize> = (0..args.batches).collect();
     let groups: Vec<Vec<usize>> = numbers
@@ -141,6 +174,19 @@ async fn fill(args: FillArgs) -> anyhow::Result<Report> {
         .await?;
     store.close().await;
     Ok(report(&written.into_iter().flatten().collect::<Vec<_>>(), begun))
+}
+
+fn recipe(args: &FillArgs) -> Recipe {
+    let at = |seconds: u32| Timestamp::from_micros(i64::from(seconds) * 1_000_000);
+    Recipe {
+        seed: args.seed,
+        rows: args.rows,
+        unfinished: share(args.batches, args.unfinished),
+        differing_keys: args.key_sets == KeySets::Differing,
+        first_at: args.first_at.map_or(BASE, at),
+        between: Duration::from_secs(args.between),
+        people: args.people.unwrap_or(NonZeroUsize::MAX),
+    }
 }
 
 async fn write(store: Store, maker: Arc<Maker>, group: Vec<usize>) -> anyhow::Result<Vec<Written>> {

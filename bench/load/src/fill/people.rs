@@ -1,6 +1,7 @@
 //! Made-up people, accounts and results, drawn from a seed and nothing else.
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -20,8 +21,6 @@ use super::words::{AREA_CODES, CITIES, FIRST, KEYS, LAST, STREETS, value};
 
 /// When the first batch was submitted: 2026-05-17T19:24:12Z.
 pub(super) const BASE: Timestamp = Timestamp::from_micros(1_779_045_852_000_000);
-/// From one batch to the next.
-const BETWEEN: u64 = 60;
 /// Results of one settle, and seconds from one to the next.
 const SETTLED: Range<usize> = 500..2_000;
 const SETTLES_BETWEEN: Range<u64> = 5..40;
@@ -40,6 +39,11 @@ pub(super) struct Recipe {
     /// How many batches, the first ones, have results for half of their authorizers only.
     pub(super) unfinished: usize,
     pub(super) differing_keys: bool,
+    /// When the first batch was submitted, and the time from one to the next.
+    pub(super) first_at: Timestamp,
+    pub(super) between: Duration,
+    /// How many authorizers there are in all; each batch has the next ones, and then the first ones again.
+    pub(super) people: NonZeroUsize,
 }
 
 /// A batch, and what is to come of it.
@@ -51,7 +55,7 @@ pub(super) struct Batch {
     /// Rows that stay without a result.
     pub(super) waiting: Vec<i32>,
     /// For the other ids that the batch needs.
-    pub(super) random: [[u8; 10]; 3],
+    pub(super) random: [[u8; 10]; 4],
 }
 
 /// Results that are recorded together, in their order.
@@ -71,7 +75,9 @@ impl Batch {
     pub(super) fn make(recipe: &Recipe, directory: &Directory, no: usize) -> anyhow::Result<Self> {
         // The multiplication keeps the streams of neighbouring seeds apart.
         let mut rng = Rng::with_seed(((recipe.seed << 32) | no as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let submitted_at = BASE.after(Duration::from_secs(BETWEEN * no as u64));
+        let submitted_at = recipe
+            .first_at
+            .after(recipe.between * u32::try_from(no).unwrap_or(u32::MAX));
         let mut ten = || std::array::from_fn(|_| rng.u8(..));
         let (batch_id, random) = (BatchId::new(submitted_at, ten()), [ten(), ten(), ten()]);
         let mut keys = KEYS;
@@ -83,7 +89,7 @@ impl Batch {
         let (mut authorizers, mut results) = (Vec::new(), Vec::new());
         for (row_no, number) in (1..).zip(first..first + recipe.rows) {
             let routing = bank(&mut rng);
-            authorizers.push(authorizer(&mut rng, number, routing, keys));
+            authorizers.push(authorizer(&mut rng, number % recipe.people, routing, keys));
             results.push(Ended {
                 row_no,
                 outcome: outcome(&mut rng, routing),
@@ -104,13 +110,15 @@ impl Batch {
         } else {
             Vec::new()
         };
+        let settles = settles(&mut rng, results, submitted_at);
+        let [node, event, delivery] = random;
         Ok(Self {
             batch_id,
             submitted_at,
             new,
-            settles: settles(&mut rng, results, submitted_at),
+            settles,
             waiting: waiting.iter().map(|result| result.row_no).collect(),
-            random,
+            random: [node, event, delivery, std::array::from_fn(|_| rng.u8(..))],
         })
     }
 }
@@ -244,6 +252,9 @@ mod tests {
         rows: 1_000,
         unfinished: 1,
         differing_keys: true,
+        first_at: BASE,
+        between: Duration::from_secs(60),
+        people: NonZeroUsize::MAX,
     };
 
     fn make(recipe: &Recipe, no: usize) -> Batch {
@@ -303,6 +314,21 @@ mod tests {
                 (1..=1_000).collect()
             );
         }
+    }
+
+    #[test]
+    fn the_same_authorizers_come_again() {
+        let recipe = Recipe {
+            people: NonZeroUsize::new(1_500).unwrap(),
+            ..RECIPE
+        };
+        let ids = |no| -> Vec<String> {
+            let accepted = make(&recipe, no).new.accepted;
+            let ids = accepted.iter().map(|one| one.unique_id.expose().to_owned());
+            ids.collect()
+        };
+        assert_eq!(ids(0), ids(3));
+        assert_eq!(ids(1)[500..], ids(0)[..500]);
     }
 
     #[test]

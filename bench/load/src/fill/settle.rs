@@ -7,9 +7,9 @@ use anyhow::{Context as _, ensure};
 use tidemark_domain::check::{Claim, LEASE};
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::event::EventKind;
-use tidemark_domain::id::{BatchId, DeliveryId, EventId, NodeId, RequesterId};
+use tidemark_domain::id::{BatchId, DeliveryId, EventId, NodeId, RequestId, RequesterId};
 use tidemark_domain::outcome::Status;
-use tidemark_store::{NewEvent, Recorded, RequesterKeys, Submission, Tx, Waiting};
+use tidemark_store::{AuditEntry, NewEvent, Recorded, RequesterKeys, Submission, Tx, User, Waiting};
 
 use super::people::{Batch, Settle};
 
@@ -31,9 +31,10 @@ impl Prepared {
         batch: Batch,
         keys: &RequesterKeys,
         requester_id: RequesterId,
+        submitter: Option<&User>,
     ) -> anyhow::Result<Self> {
         let at = batch.submitted_at;
-        let [node, event, delivery] = batch.random;
+        let [node, event, delivery, act] = batch.random;
         let node_id = NodeId::new(at, node);
         let submission = Submission::seal(
             keys,
@@ -42,6 +43,22 @@ impl Prepared {
             (node_id, at.after(LEASE)),
             at,
         )?;
+        let submission = match submitter {
+            None => submission,
+            Some(user) => {
+                let entry = AuditEntry {
+                    requester_id: Some(requester_id),
+                    actor: format!("user:{}", user.user_id),
+                    action: "batch.submit",
+                    object: batch.batch_id.to_string(),
+                    address: Some("192.0.2.7".to_owned()),
+                    request_id: None,
+                };
+                submission
+                    .created_by(keys, user.display_name.as_str())?
+                    .audited(RequestId::new(at, act).uuid(), entry)
+            }
+        };
         Ok(Self {
             submission,
             requester_id,

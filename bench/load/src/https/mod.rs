@@ -36,6 +36,8 @@ pub(crate) struct Connection {
 pub(crate) struct Got {
     pub(crate) first_byte: Duration,
     pub(crate) total: Duration,
+    /// Of the status line and the headers.
+    pub(crate) head_bytes: u64,
     /// Of the body, as it was coded, without the chunks' framing.
     pub(crate) bytes: u64,
     /// What `Tidemark-Row-Count` promised.
@@ -55,13 +57,8 @@ pub(crate) enum Sink<'a> {
 
 impl Connection {
     /// `headers` are complete lines.
-    pub(crate) fn open(
-        address: &str,
-        tls: Arc<ClientConfig>,
-        key: &str,
-        headers: &str,
-    ) -> anyhow::Result<Self> {
-        let mut text = format!("Host: {address}\r\nAuthorization: Bearer {key}\r\n");
+    pub(crate) fn open(address: &str, tls: Arc<ClientConfig>, headers: &str) -> anyhow::Result<Self> {
+        let mut text = format!("Host: {address}\r\n");
         text.push_str(headers);
         Ok(Self {
             stream: TlsStream::open(address, tls)?,
@@ -80,15 +77,30 @@ impl Connection {
     }
 
     pub(crate) fn post_json(&mut self, path: &str, body: &str, sink: &Sink<'_>) -> anyhow::Result<Got> {
-        let (headers, len) = (&self.headers, body.len());
-        let request = format!(
-            "POST {path} HTTP/1.1\r\n{headers}Content-Type: application/json\r\nContent-Length: {len}\r\n\r\n{body}"
-        );
+        let request = self.post(path, "application/json", body);
         self.call(request.as_bytes(), sink)
+    }
+
+    /// Sends a form of a page, which leads elsewhere or is answered by a page.
+    pub(crate) fn post_form(&mut self, path: &str, fields: &str) -> anyhow::Result<Got> {
+        let request = self.post(path, "application/x-www-form-urlencoded", fields);
+        self.call_for(&[200, 303], request.as_bytes(), &Sink::Count)
+    }
+
+    fn post(&self, path: &str, media_type: &str, body: &str) -> String {
+        let (headers, len) = (&self.headers, body.len());
+        format!(
+            "POST {path} HTTP/1.1\r\n{headers}Content-Type: {media_type}\r\nContent-Length: {len}\r\n\r\n{body}"
+        )
     }
 
     /// Any answer but a whole one with 200 is an error.
     fn call(&mut self, request: &[u8], sink: &Sink<'_>) -> anyhow::Result<Got> {
+        self.call_for(&[200], request, sink)
+    }
+
+    /// Any answer but a whole one with one of these statuses is an error.
+    fn call_for(&mut self, wanted: &[u16], request: &[u8], sink: &Sink<'_>) -> anyhow::Result<Got> {
         let mut file = match sink {
             Sink::Save(path) => Some(BufWriter::new(
                 File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
@@ -104,7 +116,7 @@ impl Connection {
                 if let Some(file) = &mut file {
                     file.write_all(body)?;
                 }
-                if status != 200 || matches!(sink, Sink::Keep) {
+                if !wanted.contains(&status) || matches!(sink, Sink::Keep) {
                     kept.extend_from_slice(body);
                 }
                 Ok(())
@@ -114,7 +126,7 @@ impl Connection {
         if let Some(mut file) = file {
             file.flush()?;
         }
-        if response.status() != 200 && whole {
+        if !wanted.contains(&response.status()) && whole {
             let text: String = String::from_utf8_lossy(&kept).chars().take(300).collect();
             bail!("status {}: {text}", response.status());
         }
@@ -127,6 +139,7 @@ impl Connection {
         Ok(Got {
             first_byte: first_byte.unwrap_or(total),
             total,
+            head_bytes: response.head_bytes(),
             bytes: response.body_bytes(),
             rows: response.number("tidemark-row-count").unwrap_or(0),
             whole,

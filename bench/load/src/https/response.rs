@@ -52,6 +52,12 @@ impl Response {
         self.body_bytes
     }
 
+    /// Of the status line and the headers.
+    pub(super) fn head_bytes(&self) -> u64 {
+        // Each byte became one character, whatever it was.
+        self.head.chars().count() as u64
+    }
+
     /// The number that a header holds.
     pub(super) fn number(&self, header: &str) -> Option<u64> {
         self.value(header)?.parse().ok()

@@ -46,8 +46,8 @@ pub(crate) struct SubmitArgs {
 pub(crate) fn run(args: SubmitArgs) -> anyhow::Result<()> {
     let nonce = u32::from_str_radix(&args.nonce, 16).context("--nonce must be hexadecimal")?;
     let plan = Plan {
-        address: args.target.address()?.to_owned(),
-        tls: args.target.tls()?,
+        address: args.target.server.address()?.to_owned(),
+        tls: args.target.server.tls()?,
         key: args.target.key,
         clients: args.clients,
         time: Duration::from_secs_f64(args.seconds),

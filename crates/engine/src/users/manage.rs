@@ -60,7 +60,8 @@ impl Engine {
         let user = self.managed(actor, id).await?;
         let entry = actor.entry(user.requester_id, "user.reset", id);
         let (now, audit_id) = (self.now(), self.audit_id());
-        self.store
+        let done = self
+            .store
             .write("reset_user", move |tx| {
                 Box::pin(async move {
                     let user = tx.lock_user(id).await?.ok_or(UserError::NoSuchUser)?;
@@ -82,7 +83,9 @@ impl Engine {
                     Ok((user, token))
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Keeps a user out from now on. Nothing that the user did is lost.
@@ -90,7 +93,8 @@ impl Engine {
         let user = self.managed(actor, id).await?;
         let entry = actor.entry(user.requester_id, "user.disable", id);
         let (now, audit_id) = (self.now(), self.audit_id());
-        self.store
+        let done = self
+            .store
             .write("disable_user", move |tx| {
                 Box::pin(async move {
                     let user = locked_with_requester(tx, &user).await?;
@@ -108,7 +112,9 @@ impl Engine {
                     })
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Lets a user in again, with the password and second factor of before.
@@ -174,14 +180,17 @@ impl Engine {
         };
         let entry = actor.entry(requester_id, action, requester_id);
         let (now, audit_id) = (self.now(), self.audit_id());
-        self.store
+        let done = self
+            .store
             .write("set_second_factor_required", move |tx| {
                 Box::pin(async move {
                     tx.set_second_factor_required(requester_id, required).await?;
                     Ok(tx.audit(audit_id, &entry, now).await?)
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// A user whom the actor may manage. Those of other requesters do not exist.

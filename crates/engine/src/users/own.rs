@@ -28,7 +28,8 @@ impl Engine {
         let hash = self.hashing.hash(password).await?;
         let (id, now, audit_id) = (user.user_id, self.now(), self.audit_id());
         let entry = of_visitor(&user, visitor, "user.set_password", id);
-        self.store
+        let done = self
+            .store
             .write("set_password_by_link", move |tx| {
                 Box::pin(async move {
                     let user = tx.lock_user(id).await?;
@@ -48,7 +49,9 @@ impl Engine {
                     })
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Replaces the user's password. All sessions end, this one too: the new token replaces the cookie's value.
@@ -68,7 +71,8 @@ impl Engine {
         let session = self.new_session(visitor, signed.second_factor_passed, Some(signed.expires_at));
         let actor = Actor::User(signed, visitor);
         let entry = actor.entry(user.requester_id, "user.change_password", user.user_id);
-        self.store
+        let done = self
+            .store
             .write("change_password", move |tx| {
                 Box::pin(async move {
                     tx.lock_user(user.user_id)
@@ -88,7 +92,9 @@ impl Engine {
                     Ok(token)
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Has a user who is signed in show the password once more: whoever found a browser open does not know it. Guessing

@@ -93,7 +93,8 @@ impl Engine {
         let (user, current, audit_id) = (signed.user.clone(), signed.session_id, self.audit_id());
         let actor = Actor::User(signed, visitor);
         let entry = actor.entry(user.requester_id, "user.second_factor_on", user.user_id);
-        self.store
+        let done = self
+            .store
             .write("confirm_second_factor", move |tx| {
                 Box::pin(async move {
                     tx.lock_user(user.user_id)
@@ -112,7 +113,9 @@ impl Engine {
                     Ok((token, codes))
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Takes the second factor and its recovery codes away, unless the requester asks for one. All other sessions end:
@@ -135,7 +138,8 @@ impl Engine {
         let (now, audit_id) = (self.now(), self.audit_id());
         let actor = Actor::User(signed, visitor);
         let entry = actor.entry(user.requester_id, "user.second_factor_off", user.user_id);
-        self.store
+        let done = self
+            .store
             .write("remove_second_factor", move |tx| {
                 Box::pin(async move {
                     tx.lock_user(user.user_id)
@@ -149,7 +153,9 @@ impl Engine {
                     Ok(tx.audit(audit_id, &entry, now).await?)
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Makes ten new recovery codes, for a code of the app; the old ones are gone.

@@ -115,12 +115,6 @@ impl Engine {
         Ok(found.map(Signed::from))
     }
 
-    /// Whether a session that was good still is, for pages that stay open. Being asked this is no sign of life.
-    pub async fn is_signed_in(&self, id: SessionId) -> tidemark_store::Result<bool> {
-        let now = self.now();
-        self.store.is_signed_in(id, now, self.idle_since(now)).await
-    }
-
     /// The user's own sessions, those seen last in front.
     pub async fn sessions(&self, signed: &Signed) -> tidemark_store::Result<Vec<ListedSession>> {
         let now = self.now();
@@ -143,7 +137,8 @@ impl Engine {
         let user = &signed.user;
         let entry = Actor::User(signed, visitor).entry(user.requester_id, action, id);
         let (user_id, now, audit_id) = (user.user_id, self.now(), self.audit_id());
-        self.store
+        let done = self
+            .store
             .write("end_session", move |tx| {
                 Box::pin(async move {
                     if !tx.end_session(user_id, id).await? {
@@ -152,7 +147,9 @@ impl Engine {
                     Ok(tx.audit(audit_id, &entry, now).await?)
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// Ends all sessions of the user but this one; returns how many that were.
@@ -161,7 +158,8 @@ impl Engine {
         let user = &signed.user;
         let entry = Actor::User(signed, visitor).entry(user.requester_id, "session.end_others", user.user_id);
         let (user_id, id, now, audit_id) = (user.user_id, signed.session_id, self.now(), self.audit_id());
-        self.store
+        let done = self
+            .store
             .write("end_other_sessions", move |tx| {
                 Box::pin(async move {
                     let ended = tx.end_sessions(user_id, Some(id)).await?;
@@ -169,7 +167,9 @@ impl Engine {
                     Ok(ended)
                 })
             })
-            .await
+            .await;
+        self.open_sessions.changed();
+        done
     }
 
     /// A session that begins now, or takes the place of one that ends at `expires_at`.
@@ -189,7 +189,7 @@ impl Engine {
         }
     }
 
-    fn idle_since(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn idle_since(&self, now: Timestamp) -> Timestamp {
         now.before(self.settings.sessions.idle)
     }
 }

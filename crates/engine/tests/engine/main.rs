@@ -20,6 +20,7 @@ mod leases;
 mod live;
 mod lost_answer;
 mod node;
+mod open_sessions;
 mod people;
 mod providers;
 mod put_off;

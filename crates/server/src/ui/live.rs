@@ -1,7 +1,7 @@
 //! Pages that stay open and are kept up to date by server-sent events (HTML, section 9.2).
 //!
-//! A stream ends with its session, with the server, and when nobody reads it any more. It asks the database nothing but,
-//! once a minute, whether its session is still good: what changes is read once for all who look at it.
+//! A stream ends with its session, with the server, and when nobody reads it any more. It asks the database nothing: what
+//! changes is read once for all who look at it, and whether sessions are still good once for all of them.
 
 mod running;
 
@@ -16,9 +16,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use http::header::CONTENT_TYPE;
-use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::SessionId;
-use tidemark_engine::{Engine, Phase, Stop};
+use tidemark_engine::{Engine, Phase, SessionWatch, Stop};
 
 use super::answer::{Answer, Refused};
 use super::guard::Me;
@@ -31,8 +30,6 @@ pub(crate) use running::watch_running;
 const MOST_OF_SESSION: usize = 24;
 /// A stream without news for so long says that it lives: proxies cut what is silent for a minute.
 const SILENCE: Duration = Duration::from_secs(25);
-/// How often a stream asks whether its session is still good, at most.
-const CHECK: Duration = Duration::from_mins(1);
 
 /// Behind the last news of what is done.
 pub(crate) const DONE: Bytes = Bytes::from_static(b"event: done\ndata: done\n\n");
@@ -108,8 +105,8 @@ pub(crate) fn answer(api: &Api, me: &Me, news: impl Stream<Item = Bytes> + Send 
         news: news.boxed(),
         engine: api.engine.clone(),
         stop: api.stop.clone(),
-        checked_at: api.engine.now(),
-        place,
+        session: api.engine.watch_session(session_id),
+        _place: place,
     };
     let body = stream::unfold(open, |mut open| async move {
         let bytes = open.next().await?;
@@ -128,29 +125,21 @@ struct Open {
     news: BoxStream<'static, Bytes>,
     engine: Arc<Engine>,
     stop: Stop,
-    checked_at: Timestamp,
-    place: Place,
+    session: SessionWatch,
+    _place: Place,
 }
 
 impl Open {
     async fn next(&mut self) -> Option<Bytes> {
         let silent_until = self.engine.now().after(SILENCE);
-        let bytes = tokio::select! {
-            bytes = self.news.next() => bytes?,
-            () = self.engine.clock().sleep_until(silent_until) => ALIVE,
-            () = self.stop.reached(Phase::Draining) => return None,
-        };
-        let now = self.engine.now();
-        if now.since(self.checked_at) >= CHECK {
-            self.checked_at = now;
-            match self.engine.is_signed_in(self.place.session_id).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                // A database that does not answer has no news either; the next minute asks again.
-                Err(error) => tracing::warn!(%error, "a stream could not ask for its session"),
-            }
+        tokio::select! {
+            // What has ended tells nothing more, whatever there is to tell.
+            biased;
+            () = self.session.ended() => None,
+            () = self.stop.reached(Phase::Draining) => None,
+            bytes = self.news.next() => bytes,
+            () = self.engine.clock().sleep_until(silent_until) => Some(ALIVE),
         }
-        Some(bytes)
     }
 }
 

@@ -115,7 +115,8 @@ async fn a_stream_ends_with_its_session() {
         .end_session(&vera.signed, &visitor(), vera.signed.session_id)
         .await
         .unwrap();
-    let rest = while_time_passes(&clock, read_until(&mut stream, &[])).await;
+    // The clock stands still.
+    let rest = read_until(&mut stream, &[]).await;
     assert!(!rest.contains("data:"), "{rest}");
     // A script that comes back is sent to the whole sign-in page.
     let request = vera
@@ -129,6 +130,18 @@ async fn a_stream_ends_with_its_session() {
             .unwrap()
             .starts_with("/sign-in")
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_a_session_whose_time_is_over() {
+    let (site, clock) = Site::with_clock().await;
+    let vera = site.person(LENDER, "Vera Viewer", Role::Viewer).await;
+    let mut stream = open(&vera, "/overview/live").await;
+    read_until(&mut stream, &["\n\n"]).await;
+    let began = clock.now();
+    while_time_passes(&clock, read_until(&mut stream, &[])).await;
+    let open_for = clock.now().since(began);
+    assert!(open_for >= Duration::from_mins(59), "{open_for:?}");
 }
 
 async fn a_session_has_no_end_of_streams(db: TestDatabase) {

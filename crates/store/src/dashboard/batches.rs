@@ -17,7 +17,7 @@ use crate::tx::Reader;
 /// Batches are counted up to so many.
 const MOST_COUNTED: u32 = 1_000;
 /// Creators to choose from, at most.
-const MOST_CREATORS: usize = 200;
+const MOST_CREATORS: i32 = 200;
 
 /// A batch, and who submitted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,26 +203,28 @@ impl Store {
 
     /// The display names under which batches of the requester were submitted, in alphabetical order.
     pub async fn creators(&self, requester_id: RequesterId) -> Result<Vec<String>> {
-        // One step into the index for each name.
-        const SELECT: &str = "SELECT creator_hash, batch_id, creator FROM batches \
-             WHERE requester_id = $1 AND creator_hash > $2 AND creator IS NOT NULL ORDER BY creator_hash LIMIT 1";
+        // One step into the index for each name, and one to a batch of it.
+        const SELECT: &str = "WITH RECURSIVE names (creator_hash, number) AS ( \
+             SELECT creator_hash, 1 FROM (SELECT creator_hash FROM batches WHERE requester_id = $1 \
+             AND creator_hash IS NOT NULL ORDER BY creator_hash LIMIT 1) AS first \
+             UNION ALL SELECT (SELECT b.creator_hash FROM batches b WHERE b.requester_id = $1 \
+             AND b.creator_hash > n.creator_hash ORDER BY b.creator_hash LIMIT 1), n.number + 1 \
+             FROM names n WHERE n.creator_hash IS NOT NULL AND n.number < $2) \
+             SELECT b.batch_id, b.creator FROM names n CROSS JOIN batches b WHERE b.batch_id = \
+             (SELECT batch_id FROM batches WHERE requester_id = $1 AND creator_hash = n.creator_hash LIMIT 1) \
+             AND b.creator IS NOT NULL";
         self.read("creators", move |reader| {
             Box::pin(async move {
                 let keys = reader.requester_keys(requester_id).await?;
-                let (mut names, mut behind) = (Vec::new(), Vec::new());
-                while names.len() < MOST_CREATORS {
-                    let next: Option<(Vec<u8>, Uuid, Vec<u8>)> =
-                        on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
-                            .bind(requester_id.uuid())
-                            .bind(behind)
-                            .fetch_optional(c)
-                            .await)?;
-                    let Some((hash, batch_id, sealed)) = next else {
-                        break;
-                    };
-                    names.push(open_creator(&keys, batch_id, &sealed)?);
-                    behind = hash;
-                }
+                let rows: Vec<(Uuid, Vec<u8>)> = on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
+                    .bind(requester_id.uuid())
+                    .bind(MOST_CREATORS)
+                    .fetch_all(c)
+                    .await)?;
+                let names = rows
+                    .into_iter()
+                    .map(|(batch_id, sealed)| open_creator(&keys, batch_id, &sealed));
+                let mut names: Vec<String> = names.collect::<Result<_>>()?;
                 names.sort_by_cached_key(|name| (name.to_lowercase(), name.clone()));
                 Ok(names)
             })

@@ -3,7 +3,7 @@
 use tidemark_domain::clock::Timestamp;
 use tidemark_domain::id::RequesterId;
 use tidemark_domain::institution::InstitutionNo;
-use tidemark_domain::outcome::{Outcome, Status};
+use tidemark_domain::outcome::Status;
 use tidemark_domain::tally::{BalanceBand, Day};
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::tx::Reader;
 
-/// Running batches, kinds of failures, and batches with failures that are listed.
+/// Running batches that are listed.
 const LISTED: u32 = 20;
 /// Days of one overview, at most.
 const MOST_DAYS: u32 = 366;
@@ -33,10 +33,8 @@ pub struct Overview {
     pub days: Vec<DayResults>,
     /// Balances that these days' results gave, by [`BalanceBand`].
     pub balances: [i64; BalanceBand::COUNT],
-    /// Why these days' other results have none, the most frequent 20 first.
+    /// These days' other results by institution, of each the number of all, the greatest first.
     pub failures: Vec<FailureCount>,
-    /// Batches that were submitted in these days and have results without a balance, the newest 20.
-    pub failed: Vec<BatchLine>,
 }
 
 /// Results that were recorded on a day.
@@ -47,10 +45,9 @@ pub struct DayResults {
     pub counts: [i64; Status::ALL.len()],
 }
 
-/// Results that have the same outcome from the same institution.
+/// Results without a balance of one institution, whatever came of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureCount {
-    pub outcome: Outcome,
     pub institution: Option<InstitutionNo>,
     pub results: i64,
 }
@@ -63,14 +60,7 @@ impl Store {
         self.read("overview", move |reader| {
             Box::pin(async move {
                 let keys = reader.requester_keys(requester_id).await?;
-                let begins = (i64::MAX, Uuid::max());
                 let (running, running_total) = reader.running(&keys, requester_id).await?;
-                let recent = BatchFilter {
-                    from: Some(first.begins_at()),
-                    ..BatchFilter::default()
-                };
-                let failed =
-                    Asked::new(&keys, requester_id, &recent).and("b.total_processed > b.success_count");
                 Ok(Overview {
                     running,
                     running_total,
@@ -78,7 +68,6 @@ impl Store {
                     days: reader.days(requester_id, first, today).await?,
                     balances: reader.balances(requester_id, first, today).await?,
                     failures: reader.failures(requester_id, first, today).await?,
-                    failed: reader.batch_lines(&keys, &failed, begins, LISTED).await?,
                 })
             })
         })
@@ -186,24 +175,19 @@ impl Reader {
         first: Day,
         last: Day,
     ) -> Result<Vec<FailureCount>> {
-        const SELECT: &str = "SELECT outcome, institution_no, CAST(SUM(results) AS BIGINT) AS total \
+        const SELECT: &str = "SELECT institution_no, CAST(SUM(results) AS BIGINT) AS total \
              FROM daily_failures WHERE requester_id = $1 AND day >= $2 AND day <= $3 \
-             GROUP BY outcome, institution_no ORDER BY total DESC, outcome, institution_no LIMIT $4";
-        let rows: Vec<(i16, i32, i64)> = on!(&mut self.conn, |c| sqlx::query_as(SELECT)
+             GROUP BY institution_no ORDER BY total DESC, institution_no";
+        let rows: Vec<(i32, i64)> = on!(&mut self.conn, |c| sqlx::query_as(SELECT)
             .bind(requester_id.uuid())
             .bind(first.number())
             .bind(last.number())
-            .bind(i64::from(LISTED))
             .fetch_all(c)
             .await)?;
-        let failure = |(stored, institution_no, results)| {
-            Ok(FailureCount {
-                outcome: Outcome::from_stored(stored, None)
-                    .ok_or_else(|| Error::corrupt("daily_failures", "outcome", stored))?,
-                institution: (institution_no != 0).then_some(InstitutionNo(institution_no)),
-                results,
-            })
+        let failure = |(institution_no, results)| FailureCount {
+            institution: (institution_no != 0).then_some(InstitutionNo(institution_no)),
+            results,
         };
-        rows.into_iter().map(failure).collect()
+        Ok(rows.into_iter().map(failure).collect())
     }
 }

@@ -193,6 +193,7 @@ async fn signing_in(tenant: &Tenant) -> Result<(), Error> {
     store.linked_user(&LinkToken::generate(), NOW).await?;
     store.signed_in(&SessionToken::generate(), NOW, NOW).await?;
     store.is_signed_in(session_id, NOW, NOW).await?;
+    store.full_sessions(vec![session_id], NOW, NOW).await?;
     store.sessions(user_id, NOW, NOW).await?;
     store.recovery_codes_left(user_id).await?;
     store.users(id).await?;

@@ -1,5 +1,6 @@
 //! Sessions: whose a token is, and for how long.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tidemark_domain::clock::Timestamp;
@@ -15,6 +16,7 @@ tidemark_store::on_both_databases! {
     a_token_tells_who_is_signed_in
     a_session_ends_idle_and_at_the_latest
     a_disabled_user_is_signed_in_nowhere
+    a_session_is_full_once_its_second_factor_was_shown
     sessions_end_one_by_one_or_together
     wrong_codes_are_counted
     a_second_factor_being_set_up_belongs_to_its_session
@@ -40,13 +42,17 @@ impl World {
 
     /// Signs the user in for an hour.
     async fn sign_in(&self) -> (SessionId, SessionToken) {
+        self.sign_in_with(true).await
+    }
+
+    async fn sign_in_with(&self, second_factor_passed: bool) -> (SessionId, SessionToken) {
         let token = SessionToken::generate();
         let session = NewSession {
             session_id: SessionId::new(NOW, random()),
             expires_at: later(3_600),
             address: Some("192.0.2.7".to_owned()),
             user_agent: None,
-            second_factor_passed: true,
+            second_factor_passed,
         };
         let (ada, id) = (self.ada.clone(), session.session_id);
         let again = SessionToken::parse(token.expose()).unwrap();
@@ -56,6 +62,11 @@ impl World {
 
     async fn signed_in(&self, token: &SessionToken) -> Option<SignedIn> {
         self.store.signed_in(token, NOW, LONG_AGO).await.unwrap()
+    }
+
+    async fn full(&self, ids: &[SessionId]) -> HashSet<SessionId> {
+        let full = self.store.full_sessions(ids.to_vec(), NOW, LONG_AGO);
+        full.await.unwrap()
     }
 
     async fn listed(&self) -> Vec<SessionId> {
@@ -109,6 +120,8 @@ async fn a_session_ends_idle_and_at_the_latest(db: TestDatabase) {
         let since = at.before(idle);
         let found = world.store.signed_in(&token, at, since).await.unwrap().is_some();
         assert_eq!(world.store.is_signed_in(id, at, since).await.unwrap(), found);
+        let full = world.store.full_sessions(vec![id], at, since).await.unwrap();
+        assert_eq!(full.contains(&id), found);
         let listed = world.store.sessions(world.ada.user_id, at, since).await.unwrap();
         assert_eq!(listed.len(), usize::from(found));
         found
@@ -131,6 +144,27 @@ async fn a_disabled_user_is_signed_in_nowhere(db: TestDatabase) {
     let _: () = write!(world.store, |tx| tx.set_disabled(user_id, Some(NOW))).unwrap();
     assert_eq!(world.signed_in(&token).await, None);
     assert!(!world.store.is_signed_in(id, NOW, LONG_AGO).await.unwrap());
+    assert!(world.full(&[id]).await.is_empty());
+}
+
+async fn a_session_is_full_once_its_second_factor_was_shown(db: TestDatabase) {
+    let world = World::new(&db).await;
+    let ((passed, _), (waits, _)) = (world.sign_in().await, world.sign_in_with(false).await);
+    let both = [passed, waits];
+    assert_eq!(world.full(&both).await, HashSet::from(both));
+    assert_eq!(world.full(&[]).await, HashSet::new());
+    let (ada, requester_id) = (world.ada.clone(), world.ada.requester_id);
+    let _: () = write!(world.store, |tx| tx
+        .set_second_factor_required(requester_id, true))
+    .unwrap();
+    assert_eq!(world.full(&both).await, HashSet::new(), "none is set up");
+    let secret = TotpSecret::from_bytes([7; 20]);
+    let _: () = write!(world.store, |tx| tx.set_second_factor(&ada, Some((&secret, 1)))).unwrap();
+    assert_eq!(world.full(&both).await, HashSet::from([passed]));
+    let _: () = write!(world.store, |tx| tx
+        .set_second_factor_required(requester_id, false))
+    .unwrap();
+    assert_eq!(world.full(&both).await, HashSet::from([passed]));
 }
 
 async fn sessions_end_one_by_one_or_together(db: TestDatabase) {
