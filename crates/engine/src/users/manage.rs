@@ -60,32 +60,28 @@ impl Engine {
         let user = self.managed(actor, id).await?;
         let entry = actor.entry(user.requester_id, "user.reset", id);
         let (now, audit_id) = (self.now(), self.audit_id());
-        let done = self
-            .store
-            .write("reset_user", move |tx| {
-                Box::pin(async move {
-                    let user = tx.lock_user(id).await?.ok_or(UserError::NoSuchUser)?;
-                    if user.disabled_at.is_some() {
-                        return Err(UserError::Disabled);
-                    }
-                    let token = LinkToken::generate();
-                    tx.set_password(id, None).await?;
-                    tx.set_second_factor(&user, None).await?;
-                    tx.end_sessions(id, None).await?;
-                    tx.set_user_link(&user, &token, now.after(LINK_LIFETIME), now)
-                        .await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    let user = User {
-                        has_password: false,
-                        has_second_factor: false,
-                        ..user
-                    };
-                    Ok((user, token))
-                })
+        self.write_ending_sessions("reset_user", move |tx| {
+            Box::pin(async move {
+                let user = tx.lock_user(id).await?.ok_or(UserError::NoSuchUser)?;
+                if user.disabled_at.is_some() {
+                    return Err(UserError::Disabled);
+                }
+                let token = LinkToken::generate();
+                tx.set_password(id, None).await?;
+                tx.set_second_factor(&user, None).await?;
+                tx.end_sessions(id, None).await?;
+                tx.set_user_link(&user, &token, now.after(LINK_LIFETIME), now)
+                    .await?;
+                tx.audit(audit_id, &entry, now).await?;
+                let user = User {
+                    has_password: false,
+                    has_second_factor: false,
+                    ..user
+                };
+                Ok((user, token))
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Keeps a user out from now on. Nothing that the user did is lost.
@@ -93,28 +89,24 @@ impl Engine {
         let user = self.managed(actor, id).await?;
         let entry = actor.entry(user.requester_id, "user.disable", id);
         let (now, audit_id) = (self.now(), self.audit_id());
-        let done = self
-            .store
-            .write("disable_user", move |tx| {
-                Box::pin(async move {
-                    let user = locked_with_requester(tx, &user).await?;
-                    if user.disabled_at.is_some() {
-                        return Ok(user);
-                    }
-                    spare_last_admin(tx, &user).await?;
-                    tx.set_disabled(id, Some(now)).await?;
-                    tx.end_sessions(id, None).await?;
-                    tx.remove_user_link(id).await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    Ok(User {
-                        disabled_at: Some(now),
-                        ..user
-                    })
+        self.write_ending_sessions("disable_user", move |tx| {
+            Box::pin(async move {
+                let user = locked_with_requester(tx, &user).await?;
+                if user.disabled_at.is_some() {
+                    return Ok(user);
+                }
+                spare_last_admin(tx, &user).await?;
+                tx.set_disabled(id, Some(now)).await?;
+                tx.end_sessions(id, None).await?;
+                tx.remove_user_link(id).await?;
+                tx.audit(audit_id, &entry, now).await?;
+                Ok(User {
+                    disabled_at: Some(now),
+                    ..user
                 })
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Lets a user in again, with the password and second factor of before.
@@ -180,17 +172,13 @@ impl Engine {
         };
         let entry = actor.entry(requester_id, action, requester_id);
         let (now, audit_id) = (self.now(), self.audit_id());
-        let done = self
-            .store
-            .write("set_second_factor_required", move |tx| {
-                Box::pin(async move {
-                    tx.set_second_factor_required(requester_id, required).await?;
-                    Ok(tx.audit(audit_id, &entry, now).await?)
-                })
+        self.write_ending_sessions("set_second_factor_required", move |tx| {
+            Box::pin(async move {
+                tx.set_second_factor_required(requester_id, required).await?;
+                Ok(tx.audit(audit_id, &entry, now).await?)
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// A user whom the actor may manage. Those of other requesters do not exist.

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidemark_domain::id::SessionId;
-use tidemark_store::Result;
+use tidemark_store::{Result, Tx, Work};
 use tokio::sync::{Notify, watch};
 
+use super::error::UserError;
 use crate::engine::Engine;
 use crate::stop::{Phase, Stop};
 
@@ -59,7 +60,7 @@ impl OpenSessions {
     }
 
     /// Sessions may have ended.
-    pub(crate) fn changed(&self) {
+    fn changed(&self) {
         if !self.watched().is_empty() {
             self.changed.notify_one();
         }
@@ -116,6 +117,21 @@ impl Engine {
             }
         }
         self.open_sessions.watched().clear();
+    }
+
+    /// A transaction that may end sessions: the open pages of these end with them.
+    pub(super) async fn write_ending_sessions<T, F>(
+        &self,
+        call: &'static str,
+        work: F,
+    ) -> std::result::Result<T, UserError>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, UserError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let done = self.store.write(call, work).await;
+        self.open_sessions.changed();
+        done
     }
 
     async fn end_open_sessions(&self) -> Result<()> {

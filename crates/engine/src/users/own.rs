@@ -28,30 +28,26 @@ impl Engine {
         let hash = self.hashing.hash(password).await?;
         let (id, now, audit_id) = (user.user_id, self.now(), self.audit_id());
         let entry = of_visitor(&user, visitor, "user.set_password", id);
-        let done = self
-            .store
-            .write("set_password_by_link", move |tx| {
-                Box::pin(async move {
-                    let user = tx.lock_user(id).await?;
-                    let user = user
-                        .filter(|user| user.disabled_at.is_none())
-                        .ok_or(UserError::LinkGone)?;
-                    if tx.use_user_link(&token, now).await? != Some(id) {
-                        return Err(UserError::LinkGone);
-                    }
-                    tx.set_password(id, Some(&hash)).await?;
-                    tx.end_sessions(id, None).await?;
-                    tx.clear_tries(&user.login).await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    Ok(User {
-                        has_password: true,
-                        ..user
-                    })
+        self.write_ending_sessions("set_password_by_link", move |tx| {
+            Box::pin(async move {
+                let user = tx.lock_user(id).await?;
+                let user = user
+                    .filter(|user| user.disabled_at.is_none())
+                    .ok_or(UserError::LinkGone)?;
+                if tx.use_user_link(&token, now).await? != Some(id) {
+                    return Err(UserError::LinkGone);
+                }
+                tx.set_password(id, Some(&hash)).await?;
+                tx.end_sessions(id, None).await?;
+                tx.clear_tries(&user.login).await?;
+                tx.audit(audit_id, &entry, now).await?;
+                Ok(User {
+                    has_password: true,
+                    ..user
                 })
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Replaces the user's password. All sessions end, this one too: the new token replaces the cookie's value.
@@ -71,30 +67,26 @@ impl Engine {
         let session = self.new_session(visitor, signed.second_factor_passed, Some(signed.expires_at));
         let actor = Actor::User(signed, visitor);
         let entry = actor.entry(user.requester_id, "user.change_password", user.user_id);
-        let done = self
-            .store
-            .write("change_password", move |tx| {
-                Box::pin(async move {
-                    tx.lock_user(user.user_id)
-                        .await?
-                        .ok_or(UserError::NoSuchSession)?;
-                    if !tx.still_has_password(user.user_id, &old).await?
-                        || !tx.end_session(user.user_id, current).await?
-                    {
-                        return Err(UserError::NoSuchSession);
-                    }
-                    tx.set_password(user.user_id, Some(&new)).await?;
-                    tx.end_sessions(user.user_id, None).await?;
-                    tx.remove_user_link(user.user_id).await?;
-                    let token = SessionToken::generate();
-                    tx.add_session(&user, &session, &token, now).await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    Ok(token)
-                })
+        self.write_ending_sessions("change_password", move |tx| {
+            Box::pin(async move {
+                tx.lock_user(user.user_id)
+                    .await?
+                    .ok_or(UserError::NoSuchSession)?;
+                if !tx.still_has_password(user.user_id, &old).await?
+                    || !tx.end_session(user.user_id, current).await?
+                {
+                    return Err(UserError::NoSuchSession);
+                }
+                tx.set_password(user.user_id, Some(&new)).await?;
+                tx.end_sessions(user.user_id, None).await?;
+                tx.remove_user_link(user.user_id).await?;
+                let token = SessionToken::generate();
+                tx.add_session(&user, &session, &token, now).await?;
+                tx.audit(audit_id, &entry, now).await?;
+                Ok(token)
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Has a user who is signed in show the password once more: whoever found a browser open does not know it. Guessing

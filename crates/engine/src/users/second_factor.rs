@@ -93,29 +93,25 @@ impl Engine {
         let (user, current, audit_id) = (signed.user.clone(), signed.session_id, self.audit_id());
         let actor = Actor::User(signed, visitor);
         let entry = actor.entry(user.requester_id, "user.second_factor_on", user.user_id);
-        let done = self
-            .store
-            .write("confirm_second_factor", move |tx| {
-                Box::pin(async move {
-                    tx.lock_user(user.user_id)
-                        .await?
-                        .ok_or(UserError::NoSuchSession)?;
-                    if !tx.end_session(user.user_id, current).await? {
-                        return Err(UserError::NoSuchSession);
-                    }
-                    let codes = recovery_codes();
-                    tx.set_second_factor(&user, Some((&secret, step))).await?;
-                    tx.set_recovery_codes(&user, &codes).await?;
-                    tx.end_sessions(user.user_id, None).await?;
-                    let token = SessionToken::generate();
-                    tx.add_session(&user, &session, &token, now).await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    Ok((token, codes))
-                })
+        self.write_ending_sessions("confirm_second_factor", move |tx| {
+            Box::pin(async move {
+                tx.lock_user(user.user_id)
+                    .await?
+                    .ok_or(UserError::NoSuchSession)?;
+                if !tx.end_session(user.user_id, current).await? {
+                    return Err(UserError::NoSuchSession);
+                }
+                let codes = recovery_codes();
+                tx.set_second_factor(&user, Some((&secret, step))).await?;
+                tx.set_recovery_codes(&user, &codes).await?;
+                tx.end_sessions(user.user_id, None).await?;
+                let token = SessionToken::generate();
+                tx.add_session(&user, &session, &token, now).await?;
+                tx.audit(audit_id, &entry, now).await?;
+                Ok((token, codes))
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Takes the second factor and its recovery codes away, unless the requester asks for one. All other sessions end:
@@ -138,24 +134,20 @@ impl Engine {
         let (now, audit_id) = (self.now(), self.audit_id());
         let actor = Actor::User(signed, visitor);
         let entry = actor.entry(user.requester_id, "user.second_factor_off", user.user_id);
-        let done = self
-            .store
-            .write("remove_second_factor", move |tx| {
-                Box::pin(async move {
-                    tx.lock_user(user.user_id)
-                        .await?
-                        .ok_or(UserError::NoSuchSession)?;
-                    if !tx.still_has_password(user.user_id, &hash).await? {
-                        return Err(UserError::NoSuchSession);
-                    }
-                    tx.set_second_factor(&user, None).await?;
-                    tx.end_sessions(user.user_id, Some(current)).await?;
-                    Ok(tx.audit(audit_id, &entry, now).await?)
-                })
+        self.write_ending_sessions("remove_second_factor", move |tx| {
+            Box::pin(async move {
+                tx.lock_user(user.user_id)
+                    .await?
+                    .ok_or(UserError::NoSuchSession)?;
+                if !tx.still_has_password(user.user_id, &hash).await? {
+                    return Err(UserError::NoSuchSession);
+                }
+                tx.set_second_factor(&user, None).await?;
+                tx.end_sessions(user.user_id, Some(current)).await?;
+                Ok(tx.audit(audit_id, &entry, now).await?)
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Makes ten new recovery codes, for a code of the app; the old ones are gone.

@@ -137,19 +137,15 @@ impl Engine {
         let user = &signed.user;
         let entry = Actor::User(signed, visitor).entry(user.requester_id, action, id);
         let (user_id, now, audit_id) = (user.user_id, self.now(), self.audit_id());
-        let done = self
-            .store
-            .write("end_session", move |tx| {
-                Box::pin(async move {
-                    if !tx.end_session(user_id, id).await? {
-                        return Err(UserError::NoSuchSession);
-                    }
-                    Ok(tx.audit(audit_id, &entry, now).await?)
-                })
+        self.write_ending_sessions("end_session", move |tx| {
+            Box::pin(async move {
+                if !tx.end_session(user_id, id).await? {
+                    return Err(UserError::NoSuchSession);
+                }
+                Ok(tx.audit(audit_id, &entry, now).await?)
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// Ends all sessions of the user but this one; returns how many that were.
@@ -158,18 +154,14 @@ impl Engine {
         let user = &signed.user;
         let entry = Actor::User(signed, visitor).entry(user.requester_id, "session.end_others", user.user_id);
         let (user_id, id, now, audit_id) = (user.user_id, signed.session_id, self.now(), self.audit_id());
-        let done = self
-            .store
-            .write("end_other_sessions", move |tx| {
-                Box::pin(async move {
-                    let ended = tx.end_sessions(user_id, Some(id)).await?;
-                    tx.audit(audit_id, &entry, now).await?;
-                    Ok(ended)
-                })
+        self.write_ending_sessions("end_other_sessions", move |tx| {
+            Box::pin(async move {
+                let ended = tx.end_sessions(user_id, Some(id)).await?;
+                tx.audit(audit_id, &entry, now).await?;
+                Ok(ended)
             })
-            .await;
-        self.open_sessions.changed();
-        done
+        })
+        .await
     }
 
     /// A session that begins now, or takes the place of one that ends at `expires_at`.
