@@ -9,9 +9,11 @@ async function look(page, url, width) {
   const faults = [];
   const deaf = listen(page, faults);
   await page.goto(url);
-  faults.push(...await inspect(page, width, async () => {
-    if (url.endsWith("/batches.html") && width < 500) await page.locator(".more > summary").click();
-  }));
+  const isPhone = width < 500;
+  const prepare = async () => {
+    if (url.endsWith("/batches.html") && isPhone) await page.locator(".more > summary").click();
+  };
+  faults.push(...await inspect(page, { fingers: isPhone, prepare }));
   deaf();
   return faults;
 }

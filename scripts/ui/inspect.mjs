@@ -21,20 +21,26 @@ function smallTargets() {
 /** Everything that is folded away but the menu, which would cover the rest. */
 const unfold = () => document.querySelectorAll("details:not(.more)").forEach((details) => (details.open = true));
 
-/** The faults of a page that is open, in the state in which it is. */
-export async function inspect(page, width, prepare = async () => {}) {
+const EVERYTHING = { runOnly: TAGS, rules: { "target-size": { enabled: true } }, resultTypes: ["violations"] };
+const COLOURS = { runOnly: { type: "rule", values: ["color-contrast"] }, resultTypes: ["violations"] };
+
+/**
+ * The faults of a page that is open, in the state in which it is; with `fingers`, those of a phone's too, and with
+ * `coloursAlone`, none but those that a second theme can have.
+ */
+export async function inspect(page, { fingers = false, coloursAlone = false, prepare = async () => {} }) {
   const faults = [];
   await page.evaluate(unfold);
   await prepare();
-  await page.evaluate(axe.source);
-  const options = { runOnly: TAGS, rules: { "target-size": { enabled: true } }, resultTypes: ["violations"] };
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
+  const options = coloursAlone ? COLOURS : EVERYTHING;
   const { violations } = await page.evaluate((options) => window.axe.run(document, options), options);
   for (const { id, nodes } of violations) {
     for (const node of nodes) faults.push(`${id}: ${node.html.slice(0, 110)} ${node.any[0]?.message ?? ""}`);
   }
   const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (over > 0) faults.push(`${over} pixels wider than the window`);
-  if (width < 500) faults.push(...await page.evaluate(smallTargets));
+  if (fingers) faults.push(...await page.evaluate(smallTargets));
   return faults;
 }
 

@@ -34,8 +34,8 @@ async function formsOfOtherSitesAreRefused(windows, site) {
           page.goto(origin + address),
         ]);
         const reply = await sent.response();
-        await page.getByRole("heading", { name: "This form was not sent from here" }).waitFor();
         assert.equal(reply.status(), 403, `${origin}${address}`);
+        await page.getByRole("heading", { name: "This form was not sent from here" }).waitFor();
         const headers = await sent.allHeaders();
         assert.equal(headers.origin, origin);
         assert.equal(/__Host-tidemark=/.test(headers.cookie ?? ""), withCookie, `the cookie of ${origin}`);

@@ -39,6 +39,8 @@ async function aCopyEndsWithThePassword(windows, site) {
   const owner = await windows.open(jane);
   await owner.goto("/account");
   const [cookie] = (await owner.context().cookies()).filter(({ name }) => name === "__Host-tidemark");
+  const elsewhere = await windows.open(jane);
+  assert.equal(await statusOf(elsewhere, "/batches"), 200);
   const thief = await windows.open();
   await thief.context().addCookies([cookie]);
   assert.equal(await statusOf(thief, "/batches"), 200);
@@ -66,6 +68,8 @@ async function aCopyEndsWithThePassword(windows, site) {
   await thief.context().addCookies([cookie]);
   await thief.goto(`${site.url}/batches`);
   await isAtTheDoor(thief, "Your session has ended.");
+  await elsewhere.goto("/batches");
+  await isAtTheDoor(elsewhere, "Your session has ended.");
   assert.equal(await statusOf(owner, "/batches"), 200, "the owner is still in");
   const old = await site.ask("/sign-in", { form: { email: jane.email, password: jane.password } });
   assert.equal(old.status, 422, "the old password");

@@ -95,8 +95,28 @@ async function fromFaultsToResults(windows, site) {
   const all = [...await pages(), await page.content()];
   assert.ok(all.length >= 9, `${all.length} pages were read`);
   for (const html of all) {
-    for (const value of PRIVATE) assert.ok(!html.includes(value), `${value} stands in a page: ${html.slice(0, 200)}`);
+    for (const value of PRIVATE) assert.ok(!html.includes(value), `${value} stands in a page: ${html.match(/<title>.*/)}`);
   }
 }
 
-export const journeys = [["a file with faults is mended, submitted and followed live, and shows nothing private", fromFaultsToResults]];
+/** A part that is renewed under somebody's hands must not take the focus away. */
+async function theFocusStays(windows, site) {
+  await site.requester("Focus");
+  const jane = await site.person("Focus", "Jane Doe", "operator");
+  const page = await windows.open(jane);
+  await page.goto("/batches/new");
+  await chooseFile(page, "slow.csv", csv([COLUMNS, record("s-1"), record("s-2", { account: SLOW }), record("s-3", { account: "7710442290139012" })]));
+  await submit(page);
+  const other = await page.context().newPage();
+  await other.goto("/");
+  const [table, link] = [page.getByRole("group", { name: "Results by status" }), other.locator("#live").getByRole("link")];
+  await Promise.all([page.getByText("1 of 3 results").waitFor(), other.getByText("1 of 3").waitFor()]);
+  await Promise.all([table.focus(), link.focus()]);
+  await Promise.all([page.getByText("2 of 3 results").waitFor(), other.getByText("2 of 3").waitFor()]);
+  for (const one of [table, link]) assert.ok(await one.evaluate((one) => one === document.activeElement), `the focus left ${one}`);
+}
+
+export const journeys = [
+  ["a file with faults is mended, submitted and followed live, and shows nothing private", fromFaultsToResults],
+  ["the focus stays where it is while a live part is renewed", theFocusStays],
+];

@@ -42,7 +42,7 @@ pub(super) fn menu(name: &str, places: &[(u8, String, String)]) -> String {
 /// A whole page; `menu` and `content` are HTML.
 pub(super) fn page(title: &str, menu: &str, content: &str, sandbox: bool) -> String {
     let notice = match sandbox {
-        true => format!("<p class=\"notice\" role=\"note\">{NOTICE}</p>"),
+        true => format!("<aside class=\"notice\" aria-label=\"Sandbox\">{NOTICE}</aside>"),
         false => String::new(),
     };
     let title = escape(title);

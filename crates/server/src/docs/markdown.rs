@@ -16,6 +16,8 @@ pub(super) fn to_html(text: &str) -> (String, Vec<(u8, String, String)>) {
     let page = page
         .replace("<table>", "<div class=\"scroll\" tabindex=\"0\"><table>")
         .replace("</table>", "</table></div>")
+        // A column without a name has no header that could be read out.
+        .replace("<th></th>", "<td></td>")
         .replace("<pre>", "<pre tabindex=\"0\">");
     (page, headings)
 }

@@ -17,12 +17,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY,
 };
 use http::{HeaderMap, StatusCode};
 
 use crate::api::errors::{ApiError, not_found};
 use crate::api::{Api, openapi};
+use crate::ui::assets;
 
 /// A page for people, from a file of `docs/`.
 pub(crate) struct Page {
@@ -94,6 +96,7 @@ pub struct Documents {
 struct File {
     media_type: &'static str,
     body: Bytes,
+    gzip: Bytes,
     etag: String,
 }
 
@@ -107,6 +110,7 @@ impl File {
             .collect();
         Self {
             media_type,
+            gzip: assets::gzip(&body),
             body,
             etag: format!("\"{hash}\""),
         }
@@ -167,9 +171,16 @@ impl Documents {
 
     fn answer(&self, name: &str, headers: &HeaderMap) -> Option<Response> {
         let file = self.file(name)?;
+        let packed = assets::takes_gzip(headers);
+        // Two forms have no strong tag in common (RFC 9110 §8.8.3.3).
+        let etag = match packed {
+            true => format!("W/{}", file.etag),
+            false => file.etag.clone(),
+        };
         let head = [
             (CACHE_CONTROL, "no-cache"),
-            (ETAG, file.etag.as_str()),
+            (VARY, "Accept-Encoding"),
+            (ETAG, etag.as_str()),
             (CONTENT_SECURITY_POLICY, POLICY),
             (REFERRER_POLICY, "no-referrer"),
         ];
@@ -182,6 +193,10 @@ impl Documents {
             return Some((StatusCode::NOT_MODIFIED, head).into_response());
         }
         let media_type = [(CONTENT_TYPE, file.media_type)];
+        if packed {
+            let coding = [(CONTENT_ENCODING, "gzip")];
+            return Some((head, media_type, coding, Body::from(file.gzip.clone())).into_response());
+        }
         Some((head, media_type, Body::from(file.body.clone())).into_response())
     }
 }

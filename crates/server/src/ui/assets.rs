@@ -96,16 +96,21 @@ impl Asset {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         let (stem, ending) = source.rsplit_once('.').unwrap_or((source, ""));
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        let gzip = gzip.write_all(body).and_then(|()| gzip.finish());
         Self {
             name: format!("{stem}-{hash}.{ending}"),
             media_type,
             body: Bytes::from_static(body),
-            // Writing to memory does not fail.
-            gzip: gzip.unwrap_or_default().into(),
+            gzip: gzip(body),
         }
     }
+}
+
+/// What is sent to whoever takes gzip.
+pub(crate) fn gzip(body: &[u8]) -> Bytes {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let gzip = gzip.write_all(body).and_then(|()| gzip.finish());
+    // Writing to memory does not fail.
+    gzip.unwrap_or_default().into()
 }
 
 /// Every file.
@@ -145,7 +150,7 @@ pub fn answer(name: &str, headers: &HeaderMap) -> Option<Response> {
 }
 
 /// Whether gzip is named and not refused.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let codings = headers
         .get_all(ACCEPT_ENCODING)
         .iter()

@@ -1,5 +1,8 @@
 //! `/docs` and `/llms.txt`: pages for people, and the text behind them.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use reqwest::{Method, StatusCode};
 use tidemark_store::testing::{Engine, TestDatabase};
 
@@ -95,6 +98,32 @@ async fn head_answers_the_same_headers_and_a_known_page_is_not_sent_again() {
             .get(server.url(path))
             .header("If-None-Match", "\"other\"");
         assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn whoever_takes_gzip_gets_a_fifth_of_a_page() {
+    let server = sqlite_server().await;
+    for (path, _) in FILES {
+        let plain = ask(&server, Method::GET, path).await;
+        let request = |known: &str| {
+            let request = server.client.get(server.url(path));
+            let request = request.header("Accept-Encoding", "gzip, br");
+            request.header("If-None-Match", known).send()
+        };
+        let packed = request("\"other\"").await.unwrap();
+        assert_eq!(packed.headers()["content-encoding"], "gzip");
+        assert_eq!(packed.headers()["vary"], "Accept-Encoding");
+        let etag = packed.headers()["etag"].to_str().unwrap().to_owned();
+        assert_eq!(etag, format!("W/{}", plain.header("etag")));
+        let bytes = packed.bytes().await.unwrap();
+        if path == "/docs" {
+            assert!(bytes.len() * 5 < plain.text.len(), "{}", bytes.len());
+        }
+        let mut text = String::new();
+        GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+        assert!(text == plain.text, "{path}");
+        assert_eq!(request(&etag).await.unwrap().status(), 304);
     }
 }
 

@@ -13,6 +13,7 @@ use tidemark_domain::limits::{MAX_CSV_BODY, MAX_CSV_RECORDS};
 use tidemark_engine::{DraftError, Origin, SubmitError, Submitted};
 use tidemark_store::{DraftContent, DraftOwner, Endpoint, Remembered};
 
+use super::paging::span;
 use super::{count, notice};
 use crate::api::Api;
 use crate::api::balance_requests_csv::failed_records;
@@ -305,10 +306,10 @@ fn faults(failed: &[FailedAuthorizer], id: DraftId, fields: &Fields) -> (Vec<Fau
     let address = |page: usize| format!("/batches/new/{id}?page={page}");
     let paging = Paging {
         shown: format!(
-            "{}–{} of {} faults",
-            (before + 1).grouped(),
-            (before + rows.len()).grouped(),
-            total.grouped()
+            "{} of {} fault{}",
+            span((before + 1).count(), (before + rows.len()).count()),
+            total.grouped(),
+            total.plural()
         ),
         previous: (page > 1).then(|| address(page - 1)),
         next: (page < pages).then(|| address(page + 1)),

@@ -49,15 +49,13 @@ impl Trail {
         let text = match (shown.count, shown.is_exact) {
             (0, _) => String::new(),
             (_, true) => format!(
-                "{}–{} of {}",
-                (before + 1).grouped(),
-                last.grouped(),
+                "{} of {}",
+                span(before + 1, last),
                 shown.total.max(last).grouped()
             ),
             (_, false) => format!(
-                "{}–{} of more than {}",
-                (before + 1).grouped(),
-                last.grouped(),
+                "{} of more than {}",
+                span(before + 1, last),
                 shown.total.grouped()
             ),
         };
@@ -73,6 +71,14 @@ impl Trail {
             next,
         }
     }
+}
+
+/// "1–50", or "51" where there is one alone.
+pub(super) fn span(first: u64, last: u64) -> String {
+    if first == last {
+        return first.grouped();
+    }
+    format!("{}–{}", first.grouped(), last.grouped())
 }
 
 impl List<'_> {
@@ -114,6 +120,14 @@ mod tests {
             is_exact: true,
         };
         (after, trail.paging(&list, shown))
+    }
+
+    #[test]
+    fn one_thing_is_no_range() {
+        assert_eq!(
+            [span(1, 1), span(1, 50), span(1_001, 1_001)],
+            ["1", "1–50", "1,001"]
+        );
     }
 
     #[test]
