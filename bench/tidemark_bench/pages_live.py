@@ -19,7 +19,7 @@ EACH = 20
 REST = 12
 HOW = (
     "Half of them are overviews and half pages of running batches, each on a TLS connection of its own, {each} to a "
-    "session, looked at for {{seconds:g}} s. *Quiet*: nothing changes. *Running*: a batch gets 50 results a second, the "
+    "session, looked at for {{seconds:g}} s. *Quiet*: nothing changes. *Running*: a batch gets 10 results a second, the "
     "one that half of the pages show. Statements are the transactions that PostgreSQL counted in the "
     "database, background duties included; memory is the server's VmRSS.\n"
 ).format(each=EACH)
@@ -106,7 +106,7 @@ def measure(bench: Bench, site: Site, options: Namespace) -> list[Figures]:
     for count in (options.streams // 10, options.streams):
         streams = Streams(site, browsers, _paths(count, site.batches.unfinished))
         figures.append(_look(bench, site, "quiet", streams, options.watch))
-    running = load.submit_batches(site.server.target(), 1, 1, 5_000)["batch_ids"]
+    running = load.submit_batches(site.server.target(), 1, 1)["batch_ids"]
     streams = Streams(site, browsers, _paths(options.streams, running))
     figures.append(_look(bench, site, "running", streams, options.watch))
     return figures
