@@ -33,12 +33,26 @@ class Browser:
     def header_lines(self) -> str:
         return "".join(f"{name}: {value}\r\n" for name, value in self.headers().items())
 
+    def exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        for last in (False, True):
+            try:
+                self.connection.request(method, path, body, headers)
+                answer = self.connection.getresponse()
+                return answer, answer.read()
+            except (http.client.RemoteDisconnected, ConnectionError):
+                # Nothing was asked for a while.
+                self.connection.close()
+                if last:
+                    raise
+        raise AssertionError
+
     def ask(self, method: str, path: str, body: bytes | None = None, media_type: str = "") -> tuple[int, str, str]:
         """The status, where it leads, and the page, uncoded."""
         headers = self.headers() | {"Accept-Encoding": "identity"} | ({"Content-Type": media_type} if body else {})
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        text = answer.read().decode()
+        answer, content = self.exchange(method, path, body, headers)
+        text = content.decode()
         for line in answer.headers.get_all("Set-Cookie") or []:
             self.cookie = line.partition(";")[0]
         return answer.status, answer.headers.get("Location", ""), text

@@ -53,9 +53,7 @@ def assets(kind: Kind) -> int:
 
 
 def _sent(browser: Browser, path: str) -> int:
-    browser.connection.request("GET", path, headers=browser.headers())
-    answer = browser.connection.getresponse()
-    body = answer.read()
+    answer, body = browser.exchange("GET", path, None, browser.headers())
     if answer.status != 200 or answer.headers["Content-Encoding"] != "gzip" or not gzip.decompress(body):
         raise RuntimeError(f"GET {path}: {answer.status} {answer.headers}")
     head = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())

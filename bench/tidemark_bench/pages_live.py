@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from . import browser, load, machine, report
 from .bench import Bench
 from .browser import Browser
+from .client import wait_completed
 from .load import without_key
 from .pages_site import TEAM, Site
 from .processes import cpu_seconds, memory
@@ -19,7 +20,7 @@ EACH = 20
 REST = 12
 HOW = (
     "Half of them are overviews and half pages of running batches, each on a TLS connection of its own, {each} to a "
-    "session, looked at for {{seconds:g}} s. *Quiet*: nothing changes. *Running*: a batch gets 50 results a second, the "
+    "session, looked at for {{seconds:g}} s. *Quiet*: nothing changes. *Running*: a batch gets 10 results a second, the "
     "one that half of the pages show. Statements are the transactions that PostgreSQL counted in the "
     "database, background duties included; memory is the server's VmRSS.\n"
 ).format(each=EACH)
@@ -106,9 +107,11 @@ def measure(bench: Bench, site: Site, options: Namespace) -> list[Figures]:
     for count in (options.streams // 10, options.streams):
         streams = Streams(site, browsers, _paths(count, site.batches.unfinished))
         figures.append(_look(bench, site, "quiet", streams, options.watch))
-    running = load.submit_batches(site.server.target(), 1, 1, 5_000)["batch_ids"]
-    streams = Streams(site, browsers, _paths(options.streams, running))
-    figures.append(_look(bench, site, "running", streams, options.watch))
+    for count in (0, options.streams):
+        running = load.submit_batches(site.server.target(), 1, 1)["batch_ids"]
+        streams = Streams(site, browsers, _paths(count, running)) if count else None
+        figures.append(_look(bench, site, "running", streams, options.watch))
+        wait_completed(site.server.client(), running, 600, pause=1)
     return figures
 
 

@@ -25,7 +25,7 @@ CAREFUL = "Carla Careful"
 OTHERS = 24
 
 # Checks of the batches that run while pages are open, so slowly that they do for a while.
-CHECKS = "[checks]\nper_second = 50\nburst = 50\n"
+CHECKS = "[checks]\nper_second = 10\nburst = 10\n"
 
 
 @dataclass

@@ -17,7 +17,7 @@ use crate::people::{Office, PASSWORD, secret, visitor};
 tidemark_store::on_both_databases! {
     a_watch_ends_at_once_where_its_session_ends_here
     what_keeps_a_user_out_ends_watches
-    what_another_process_ends_is_seen_within_about_a_minute
+    what_another_process_ends_is_seen_by_the_next_question
     a_watch_is_no_sign_of_life
     many_watches_cost_one_question_a_minute_and_none_once_they_are_gone
     the_end_of_the_process_ends_every_session_watch
@@ -88,7 +88,7 @@ async fn what_keeps_a_user_out_ends_watches(db: TestDatabase) {
     let engine = &office.engine;
     let duty = Duty::begin(engine);
     for name in ["disabled", "reset", "changed", "others", "enrolled"] {
-        let signed = office.signed_user(name, Role::Admin).await;
+        let signed = office.signed_user(name, Role::Viewer).await;
         let watched = session_of(&office, name).await;
         let ended = listen(engine.watch_session(watched));
         let id = signed.user.user_id;
@@ -97,8 +97,10 @@ async fn what_keeps_a_user_out_ends_watches(db: TestDatabase) {
             "reset" => drop(engine.reset_user(Actor::CommandLine, id).await.unwrap()),
             "changed" => {
                 let new = secret("another harbour with boats");
-                let changed = engine.change_password(&signed, secret(PASSWORD), new, &visitor());
-                drop(changed.await.unwrap());
+                let changed = engine
+                    .change_password(&signed, secret(PASSWORD), new, &visitor())
+                    .await;
+                drop(changed.unwrap());
             }
             "others" => drop(engine.end_other_sessions(&signed, &visitor()).await.unwrap()),
             _ => drop(office.enrol(&signed).await),
@@ -122,13 +124,12 @@ async fn what_keeps_a_user_out_ends_watches(db: TestDatabase) {
     duty.end().await;
 }
 
-async fn what_another_process_ends_is_seen_within_about_a_minute(db: TestDatabase) {
+async fn what_another_process_ends_is_seen_by_the_next_question(db: TestDatabase) {
     let office = Office::new(db).await;
     let elsewhere = office.world.engine_elsewhere().await;
     let ada = office.signed_user("ada", Role::Viewer).await;
     let duty = Duty::begin(&office.engine);
     let ended = listen(office.engine.watch_session(ada.session_id));
-    let began = office.engine.now();
     elsewhere
         .end_session(&ada, &visitor(), ada.session_id)
         .await
@@ -138,7 +139,8 @@ async fn what_another_process_ends_is_seen_within_about_a_minute(db: TestDatabas
         has_ended(&ended)
     })
     .await;
-    assert!(office.engine.now().since(began) < Duration::from_secs(70));
+    // Another minute may go by until the end is noticed here.
+    assert!(session_questions(&office.engine) <= 2);
     duty.end().await;
 }
 

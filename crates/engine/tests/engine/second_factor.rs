@@ -209,7 +209,7 @@ async fn codes_are_slowed_as_passwords_are(db: TestDatabase) {
 
 async fn where_everybody_needs_a_second_factor_nothing_goes_before_it(db: TestDatabase) {
     let office = Office::new(db).await;
-    let signed = office.signed_user("ada", Role::Admin).await;
+    office.user("ada", Role::Admin).await;
     let engine = &office.engine;
     engine
         .set_second_factor_required(Actor::CommandLine, office.requester_id, true)
