@@ -54,6 +54,19 @@ impl AccountNumber {
     }
 }
 
+impl AccountNumber {
+    /// Whether it is what a spreadsheet makes of a long number, as `1.23E+11`. An account number may be any text, so that
+    /// nobody knows.
+    pub fn is_damaged(&self) -> bool {
+        let Some((number, exponent)) = self.expose().split_once(['E', 'e']) else {
+            return false;
+        };
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let (whole, part) = number.split_once(['.', ',']).unwrap_or((number, "0"));
+        digits(whole) && digits(part) && exponent.strip_prefix('+').is_some_and(digits)
+    }
+}
+
 /// A debit card's number, 13 to 19 digits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CardNumber(Secret);
@@ -227,6 +240,26 @@ mod tests {
             digits[place] = b'0' + (digits[place] - b'0' + by) % 10;
             let changed = RoutingNumber::parse(std::str::from_utf8(&digits).unwrap()).unwrap();
             prop_assert!(!changed.is_valid_aba());
+        }
+    }
+
+    #[test]
+    fn a_number_that_a_spreadsheet_shortened_is_known() {
+        let damaged = |text: &str| AccountNumber::parse(text).unwrap().is_damaged();
+        for text in ["1.23E+11", "1,23E+11", "7E+15", "1.234e+08"] {
+            assert!(damaged(text), "{text}");
+        }
+        for text in [
+            "123456789",
+            "1E5",
+            "E+1",
+            "1.E+1",
+            "1.2E+",
+            "DE+1",
+            "BAL100.25",
+            "1.23E-4",
+        ] {
+            assert!(!damaged(text), "{text}");
         }
     }
 }

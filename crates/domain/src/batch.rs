@@ -121,6 +121,14 @@ fn warn_of(authorizer: &NewAuthorizer, raw: &RawAuthorizer<'_>, warnings: &mut V
             "Row {row_no}: the check digit of routing_number is wrong; the check will end as BANK_UNSUPPORTED."
         ));
     }
+    if let Account::Bank { number, .. } = &authorizer.account
+        && number.is_damaged()
+    {
+        warnings.push(format!(
+            "Row {row_no}: account_number looks like a number that a spreadsheet has shortened (1.23E+11); \
+             format its column as text and send the row anew."
+        ));
+    }
     let (month, year) = (raw.expiration_month.is_absent(), raw.expiration_year.is_absent());
     if matches!(authorizer.account, Account::Card { .. }) && month != year {
         warnings.push(format!(

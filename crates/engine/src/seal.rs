@@ -20,6 +20,8 @@ use crate::stop::{Phase, Stop};
 
 /// Batches of one claim.
 const AT_ONCE: u32 = 8;
+/// When to look again after nothing was due of which this process had been told.
+const AFTER_NUDGE: Duration = Duration::from_secs(1);
 /// How long to leave a database alone that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// When to try again with a batch whose rows are corrupt.
@@ -30,10 +32,12 @@ const SEARCHED_AT_ONCE: u32 = 1_000;
 impl Engine {
     /// Makes segments until `stop` begins to drain; at first those that are missing or of an older version.
     pub async fn run_sealing(self: Arc<Self>, mut stop: Stop) {
-        let mut is_searched = false;
+        let (mut is_searched, mut is_nudged) = (false, false);
         while stop.phase() == Phase::Running {
             let pause = match self.seal_some(&mut is_searched).await {
                 Ok(true) => continue,
+                // A batch was finished here, and is due in a moment: the database's time has just been found to be earlier.
+                Ok(false) if is_nudged => AFTER_NUDGE,
                 // What a process claimed that died since then falls due by then.
                 Ok(false) => self.settings.lease,
                 Err(error) => {
@@ -41,11 +45,11 @@ impl Engine {
                     AFTER_FAILURE
                 }
             };
-            tokio::select! {
-                () = self.clock.sleep_until(self.now().after(pause)) => {}
-                () = self.seal_nudge.notified() => {}
-                () = stop.reached(Phase::Draining) => {}
-            }
+            is_nudged = tokio::select! {
+                () = self.clock.sleep_until(self.now().after(pause)) => false,
+                () = self.seal_nudge.notified() => true,
+                () = stop.reached(Phase::Draining) => false,
+            };
         }
     }
 

@@ -261,34 +261,31 @@ impl Store {
     /// A user's draft, with all of its file; `None` where the user has none of this id, it is not whole, or its time is
     /// over.
     pub async fn draft(&self, owner: DraftOwner, id: DraftId, now: Timestamp) -> Result<Option<Draft>> {
-        const SELECT: &str = "SELECT head, created_at, expires_at, parts, batch_id FROM drafts \
-             WHERE requester_id = $1 AND user_id = $2 AND draft_id = $3 AND parts IS NOT NULL AND expires_at > $4";
         self.read("draft", move |reader| {
             Box::pin(async move {
-                let row: Option<Row> = on!(&mut reader.conn, |c| sqlx::query_as(SELECT)
-                    .bind(owner.requester_id.uuid())
-                    .bind(owner.user_id)
-                    .bind(id.uuid())
-                    .bind(now.as_micros())
-                    .fetch_optional(c)
-                    .await)?;
-                let Some(row) = row else { return Ok(None) };
                 let keys = reader.requester_keys(owner.requester_id).await?;
-                let head = DraftHead::open(&keys, owner, id, &row.head)
-                    .ok_or_else(|| Error::corrupt("drafts", "head", id))?;
-                let content = match row.batch_id {
-                    Some(batch_id) => DraftContent::Submitted(BatchId::from_uuid(batch_id)),
-                    None => match reader.draft_file(&keys, id, row.parts, head.len).await? {
-                        Some(file) => DraftContent::File(file),
-                        None => return Ok(None),
-                    },
-                };
-                Ok(Some(Draft {
-                    name: head.name,
-                    created_at: Timestamp::from_micros(row.created_at),
-                    expires_at: Timestamp::from_micros(row.expires_at),
-                    content,
-                }))
+                // Whoever submits it in this moment deletes its file: then a second look finds the batch.
+                for _ in 0..2 {
+                    let Some(row) = reader.draft_row(owner, id, now).await? else {
+                        return Ok(None);
+                    };
+                    let head = DraftHead::open(&keys, owner, id, &row.head)
+                        .ok_or_else(|| Error::corrupt("drafts", "head", id))?;
+                    let content = match row.batch_id {
+                        Some(batch_id) => DraftContent::Submitted(BatchId::from_uuid(batch_id)),
+                        None => match reader.draft_file(&keys, id, row.parts, head.len).await? {
+                            Some(file) => DraftContent::File(file),
+                            None => continue,
+                        },
+                    };
+                    return Ok(Some(Draft {
+                        name: head.name,
+                        created_at: Timestamp::from_micros(row.created_at),
+                        expires_at: Timestamp::from_micros(row.expires_at),
+                        content,
+                    }));
+                }
+                Ok(None)
             })
         })
         .await
@@ -296,6 +293,18 @@ impl Store {
 }
 
 impl Reader {
+    async fn draft_row(&mut self, owner: DraftOwner, id: DraftId, now: Timestamp) -> Result<Option<Row>> {
+        const SELECT: &str = "SELECT head, created_at, expires_at, parts, batch_id FROM drafts \
+             WHERE requester_id = $1 AND user_id = $2 AND draft_id = $3 AND parts IS NOT NULL AND expires_at > $4";
+        Ok(on!(&mut self.conn, |c| sqlx::query_as(SELECT)
+            .bind(owner.requester_id.uuid())
+            .bind(owner.user_id)
+            .bind(id.uuid())
+            .bind(now.as_micros())
+            .fetch_optional(c)
+            .await)?)
+    }
+
     /// The bytes of a draft's file; `None` where they were deleted meanwhile.
     async fn draft_file(
         &mut self,

@@ -125,20 +125,24 @@ document.addEventListener("submit", ({ target, submitter }) => {
   });
 });
 // A page that comes back from the browser's memory must not have its buttons off.
-addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) location.reload();
+  // Browsers put ticks back after the page has loaded.
+  for (const form of all("[data-ticks]")) countTicks(form);
+});
 
-// ---- Dropping a file ----
+// ---- Dropping a file: anywhere on the page, or the browser would open what misses the box ----
 for (const form of all("[data-drop]")) {
   const input = form.querySelector("[type=file]");
   const dropping = (is) => form.classList.toggle("dropping", is);
   for (const name of ["dragenter", "dragover"]) {
-    form.addEventListener(name, (event) => {
+    document.addEventListener(name, (event) => {
       event.preventDefault();
       dropping(true);
     });
   }
-  form.addEventListener("dragleave", (event) => form.contains(event.relatedTarget) || dropping(false));
-  form.addEventListener("drop", (event) => {
+  document.addEventListener("dragleave", (event) => event.relatedTarget || dropping(false));
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
     dropping(false);
     if (event.dataTransfer.files.length === 0) return;

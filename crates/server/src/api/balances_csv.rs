@@ -135,6 +135,8 @@ pub(crate) struct Wanted {
     options: ExportOptions,
     version: Version,
     is_head: bool,
+    /// Whether the file's name says that results are still to come.
+    names_partial: bool,
 }
 
 impl Wanted {
@@ -156,6 +158,7 @@ impl Wanted {
             },
             version: request.version(),
             is_head: request.method() == Method::HEAD,
+            names_partial: false,
         })
     }
 
@@ -169,6 +172,7 @@ impl Wanted {
             },
             version,
             is_head: false,
+            names_partial: true,
         })
     }
 
@@ -177,7 +181,11 @@ impl Wanted {
     }
 
     pub(crate) async fn answer(&self, api: &Api, export: Export, visitor: &Visitor) -> Response {
-        let mut headers = export_headers(&export, self.options.coding);
+        let end = match self.names_partial && export.pending_count > 0 {
+            true => "partial.csv",
+            false => "csv",
+        };
+        let mut headers = export_headers(&export, end, self.options.coding);
         if let Some(length) = export.length {
             headers.insert(LENGTH, length.into());
             // Over HTTP/1.1 the body is sent in chunks, where a cut is an error to every client.
@@ -224,8 +232,8 @@ pub(crate) fn file_headers(export: &Export, media_type: &'static str, end: &str)
     headers
 }
 
-fn export_headers(export: &Export, coding: Coding) -> HeaderMap {
-    let mut headers = file_headers(export, "text/csv; charset=utf-8", "csv");
+fn export_headers(export: &Export, end: &str, coding: Coding) -> HeaderMap {
+    let mut headers = file_headers(export, "text/csv; charset=utf-8", end);
     let coding = match coding {
         Coding::Identity => return headers,
         Coding::Gzip => "gzip",

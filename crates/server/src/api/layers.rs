@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +10,7 @@ use futures_util::FutureExt as _;
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Version};
+use http::{HeaderName, HeaderValue, Method, Version};
 use tidemark_domain::id::RequestId;
 use tidemark_domain::limits::{MAX_HEADERS, MAX_URL};
 use tidemark_engine::Phase;
@@ -47,6 +48,13 @@ pub(crate) async fn frame(State(api): State<Api>, mut request: Request, next: Ne
         response.headers_mut().remove(CONTENT_LENGTH);
         response.headers_mut().extend(parts.headers);
         *response.body_mut() = body;
+    }
+    if method == Method::HEAD {
+        // Over HTTP/2 nobody else takes the body of an error away, and clients take it for a broken stream.
+        let body = std::mem::replace(response.body_mut(), Body::empty());
+        if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {

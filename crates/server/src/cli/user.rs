@@ -180,6 +180,7 @@ fn say(output: &Output, user: &User, done: &str) {
 struct Server {
     engine: Engine,
     public_url: String,
+    public_url_is_guessed: bool,
 }
 
 impl Server {
@@ -190,6 +191,7 @@ impl Server {
         let public_url = options.public_url.clone();
         Ok(Self {
             engine: engine.map_err(CliError::Failed)?,
+            public_url_is_guessed: public_url.is_none(),
             public_url: public_url.unwrap_or_else(|| format!("https://{}", options.listen)),
         })
     }
@@ -217,6 +219,9 @@ impl Server {
             "{done} user {}. Give the link to {} and nobody else: it sets a password, once, within {hours} hours.",
             user.login, user.display_name
         ));
+        if self.public_url_is_guessed {
+            output.note("The link begins with the address in `listen`. Where people reach the server elsewhere, set public_url.");
+        }
     }
 }
 

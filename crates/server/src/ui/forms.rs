@@ -81,7 +81,9 @@ pub(crate) fn done(word: &str) -> Option<&'static str> {
         "enabled" => "The user can sign in again.",
         "second-factor-on" => "From now on everybody needs a second factor.",
         "second-factor-optional" => "A second factor is now everybody's own choice.",
-        "submitted" => "The batch is submitted. Results appear here as the banks answer.",
+        "submitted" => {
+            "The batch is submitted. Its progress is renewed as the banks answer, the results below once all are there."
+        }
         "submitted-before" => "This file was submitted before: this is that batch.",
         _ => return None,
     })

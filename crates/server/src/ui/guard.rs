@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use tidemark_domain::id::RequesterId;
 use tidemark_engine::{Actor, Signed, Standing, Visitor};
@@ -186,11 +187,15 @@ fn to_sign_in_whole() -> Response {
 /// To the sign-in page, and from there back to where somebody wanted to go.
 fn to_sign_in(method: &Method, uri: &Uri, had_one: bool) -> Answer {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    if had_one {
+    // A form stands on a page of somebody who was signed in.
+    if had_one || method != Method::GET {
         query.append_pair("done", "session-ended");
     }
-    if method == Method::GET && uri.path() != "/" {
-        query.append_pair("next", uri.path());
+    if let Some(wanted) = uri.path_and_query().map(PathAndQuery::as_str)
+        && method == Method::GET
+        && wanted != "/"
+    {
+        query.append_pair("next", wanted);
     }
     let query = query.finish();
     go_to(&match query.as_str() {

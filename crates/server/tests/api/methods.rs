@@ -36,3 +36,29 @@ async fn every_path_names_its_methods() {
         }
     }
 }
+
+/// Over HTTP/2 a body behind the answer to `HEAD` is a broken stream to every client.
+#[tokio::test]
+async fn an_error_to_head_comes_without_its_body() {
+    let server = TestServer::start(TestDatabase::create(Engine::Sqlite).await).await;
+    for (path, with_key, status) in [
+        ("/v1/balances", false, 401),
+        ("/v1/balances/csv", true, 400),
+        ("/v1/nowhere", true, 404),
+        ("/v1/balance_requests/csv", true, 405),
+        ("/batches/nowhere/else/at", false, 401),
+        ("/assets/nowhere", false, 404),
+    ] {
+        let mut request = server.client.0.request(Method::HEAD, server.url(path));
+        if with_key {
+            request = request.bearer_auth(&server.key);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.version(), reqwest::Version::HTTP_2);
+        assert_eq!(response.status(), status, "{path}");
+        let length = response.headers()["content-length"].to_str().unwrap();
+        let length: u64 = length.parse().unwrap();
+        assert!(length > 100, "{path}: {length}");
+        assert_eq!(response.bytes().await.unwrap(), "", "{path}");
+    }
+}

@@ -16,6 +16,7 @@ on_both_databases! {
     a_workbook_keeps_zeros_and_runs_nothing
     without_a_batch_of_ones_own_there_is_no_file
     whoever_takes_results_out_is_told_of
+    a_file_of_a_running_batch_is_called_partial
 }
 
 /// Three finished batches.
@@ -195,4 +196,28 @@ async fn whoever_takes_results_out_is_told_of(db: TestDatabase) {
             &format!("{} and 2 more", ids[0]),
         ],
     );
+}
+
+async fn a_file_of_a_running_batch_is_called_partial(db: TestDatabase) {
+    let site = Site::start(db).await;
+    let vera = site.person(LENDER, "Vera Viewer", Role::Viewer).await;
+    // The second account answers after twenty seconds.
+    let people = [authorizer("a1", "BAL100"), authorizer("a2", "x9012")];
+    let id = site.submit(&people).await;
+    let page = async || vera.get(&format!("/batches/{id}")).await;
+    site.until(async || page().await.text.contains("<strong>1</strong> of 2"))
+        .await;
+    page().await.says(
+        200,
+        &[
+            "A file downloaded now holds the 1 result so far.",
+            "Show the latest results",
+        ],
+    );
+    for end in ["csv", "xlsx"] {
+        let fields = ticked(std::slice::from_ref(&id), end);
+        let answer = vera.form("/batches/download", &fields).send().await.unwrap();
+        let name = answer.headers()["content-disposition"].to_str().unwrap();
+        assert!(name.ends_with(&format!(".partial.{end}\"")), "{name}");
+    }
 }

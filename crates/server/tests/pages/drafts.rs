@@ -131,13 +131,13 @@ async fn a_file_that_cannot_be_read_says_why_and_is_not_kept(db: TestDatabase) {
         .await
         .says(200, &["Up to 5,000 records", "sample"]);
     for (name, media_type, file, text) in [
-        ("people.csv", "text/csv", "", "people.csv cannot be read"),
+        ("people.csv", "text/csv", "", "people.csv was not taken"),
         ("people.csv", "text/csv", "a,b\n1,2\n", "lacks required columns"),
         (
             "a/../<b>.csv",
             "text/csv",
             HEADER,
-            "&#60;b&#62;.csv cannot be read",
+            "&#60;b&#62;.csv was not taken",
         ),
         (
             "people.xlsx",

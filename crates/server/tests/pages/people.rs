@@ -269,7 +269,7 @@ async fn what_was_done_is_told_to_administrators_alone(db: TestDatabase) {
             "Submitted a batch",
             &format!("href=\"/batches/{batch}\""),
             "API key test",
-            "Tried to sign in with a wrong password",
+            "Tried to sign in, and was refused",
             "127.0.0.1",
             "Command line",
             "Omar Operator",

@@ -30,7 +30,7 @@ const ACTS: [(&str, &str); 28] = [
     ("api_key.revoke", "Revoked an API key"),
     ("user.sign_in", "Signed in"),
     ("user.sign_in_by_recovery_code", "Signed in with a recovery code"),
-    ("user.sign_in_refused", "Tried to sign in with a wrong password"),
+    ("user.sign_in_refused", "Tried to sign in, and was refused"),
     ("user.code_refused", "Tried a wrong code"),
     ("user.sign_out", "Signed out"),
     ("session.end", "Ended a session"),

@@ -70,6 +70,10 @@ impl BatchLive {
         self.counts.iter().sum()
     }
 
+    fn address(&self) -> String {
+        format!("/batches/{}", self.batch_id)
+    }
+
     fn remaining(&self) -> u32 {
         self.total.saturating_sub(self.processed())
     }
