@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +49,21 @@ def unsealed(server: tidemark.Tidemark) -> int:
     raise RuntimeError("the server does not tell of unsealed batches")
 
 
+def until_none(left: Callable[[], int], fault: str, seconds: float, pause: float) -> float:
+    """Seconds until nothing is left to do; so many are an error."""
+    begun = time.monotonic()
+    while left() > 0:
+        if time.monotonic() - begun > seconds:
+            raise RuntimeError(f"{fault} after {seconds} s")
+        time.sleep(pause)
+    return time.monotonic() - begun
+
+
 def start_and_seal(server: tidemark.Tidemark) -> float:
     """Seconds from the server's start until every completed batch has its segment."""
     begun = time.monotonic()
     server.start()
-    while unsealed(server) > 0:
-        if time.monotonic() - begun > SEALING_SECONDS:
-            raise RuntimeError(f"batches are not sealed after {SEALING_SECONDS} s")
-        time.sleep(0.1)
+    until_none(lambda: unsealed(server), "batches are not sealed", SEALING_SECONDS, pause=0.1)
     return time.monotonic() - begun
 
 

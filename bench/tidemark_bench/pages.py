@@ -102,8 +102,8 @@ def _verdict(measured: dict[str, Measured]) -> str:
         for name, one in measured.items() for page, figures in one.alone.items() if figures.p95 >= MOST_MS
     ]  # fmt: skip
     heavy = [
-        f"{page} ({(figures.bytes + one.assets[page]) / 1e3:.0f} kB)"
-        for one in measured.values() for page, figures in one.alone.items()
+        f"{page} on {name} ({(figures.bytes + one.assets[page]) / 1e3:.0f} kB)"
+        for name, one in measured.items() for page, figures in one.alone.items()
         if figures.bytes + one.assets[page] >= MOST_KB * 1e3
     ]  # fmt: skip
     told = lambda what, over: f"{what}: {', '.join(over) if over else 'none'}."  # noqa: E731

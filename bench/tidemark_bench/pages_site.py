@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from . import browser, tidemark
 from .bench import Bench
 from .browser import Browser
-from .export_data import Filled, fill, start_and_seal
+from .export_data import Filled, fill, start_and_seal, until_none
 
 DAYS = 90
 PEOPLE = 500_000
@@ -55,7 +55,8 @@ def build(bench: Bench, server: tidemark.Tidemark, batches: int, rows: int) -> S
         unfinished=str(UNFINISHED), acts=str(ACTS), submitters="both", **when,
     )  # fmt: skip
     fill(server, batches=max(1, batches // 100), rows=rows, seed=2, requester="Other", **when)
-    seconds = start_and_seal(server) + _until_indexed(bench, server)
+    seconds = start_and_seal(server)
+    seconds += until_none(lambda: _unindexed(bench, server), "authorizers are not indexed", INDEXING_SECONDS, pause=1)
     bench.say(f"{server.name}: everything is sealed, counted and indexed after {seconds:.0f} s")
     if "--database-url" in server.arguments:
         # As autovacuum does sooner or later.
@@ -69,15 +70,6 @@ def _unindexed(bench: Bench, server: tidemark.Tidemark) -> int:
         return int(bench.postgres.psql(sql, server.database_url.rpartition("/")[2]))
     with closing(sqlite3.connect(f"file:{server.folder / 'tidemark.db'}?mode=ro", uri=True)) as database:
         return database.execute(sql).fetchone()[0]
-
-
-def _until_indexed(bench: Bench, server: tidemark.Tidemark) -> float:
-    begun = time.monotonic()
-    while _unindexed(bench, server) > 0:
-        if time.monotonic() - begun > INDEXING_SECONDS:
-            raise RuntimeError(f"authorizers are not indexed after {INDEXING_SECONDS} s")
-        time.sleep(1)
-    return time.monotonic() - begun
 
 
 @dataclass

@@ -13,6 +13,7 @@ mod get;
 mod https;
 mod limit;
 mod page;
+mod percentile;
 mod reads;
 mod streams;
 mod submit;

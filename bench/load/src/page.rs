@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::https::{Connection, Sink};
+use crate::percentile;
 use crate::print_json;
 use crate::target::Target;
 
@@ -73,10 +74,7 @@ fn next_page(connection: &mut Connection, first: &str, page: &str) -> anyhow::Re
 
 fn latency(mut times: Vec<Duration>) -> Latency {
     times.sort_unstable();
-    let at = |per_cent: usize| {
-        let place = (times.len() * per_cent).div_ceil(100).max(1) - 1;
-        times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-    };
+    let at = |per_cent| percentile::millis(&times, per_cent);
     Latency {
         p50_ms: at(50),
         p99_ms: at(99),

@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::https::{Connection, Got, Sink};
+use crate::percentile;
 use crate::print_json;
 use crate::target::Server;
 
@@ -104,10 +105,7 @@ fn ask(connection: &mut Connection, path: &str) -> anyhow::Result<Got> {
 fn told(page: &Page, got: &[Got]) -> Visited {
     let mut times: Vec<Duration> = got.iter().map(|got| got.total).collect();
     times.sort_unstable();
-    let at = |per_cent: usize| {
-        let place = (times.len() * per_cent).div_ceil(100).max(1) - 1;
-        times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-    };
+    let at = |per_cent| percentile::millis(&times, per_cent);
     Visited {
         name: page.name.clone(),
         requests: got.len(),

@@ -52,9 +52,7 @@ impl AccountNumber {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
-}
 
-impl AccountNumber {
     /// Whether it is what a spreadsheet makes of a long number, as `1.23E+11`. An account number may be any text, so that
     /// nobody knows.
     pub fn is_damaged(&self) -> bool {

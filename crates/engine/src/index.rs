@@ -21,14 +21,15 @@ const PIECE: usize = 512;
 const BEHIND: Duration = Duration::from_secs(1);
 /// How long to leave a database alone that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// When to try again with a batch that is corrupt.
-const AFTER_CORRUPT: Duration = Duration::from_hours(1);
 
 impl Engine {
     /// Indexes authorizers until `stop` begins to drain. While batches keep coming in, a few of them each second.
     pub async fn run_indexing(self: Arc<Self>, mut stop: Stop) {
+        let mut is_nudged = false;
         while stop.phase() == Phase::Running {
             let pause = match self.index_due().await {
+                // A batch was submitted here and is not to be had: whoever has its row locked is passed over by claims.
+                Ok(0) if is_nudged => BEHIND,
                 Ok(0) => self.settings.lease,
                 Ok(_) if self.index_nudge.notified().now_or_never().is_some() => BEHIND,
                 Ok(_) => continue,
@@ -37,13 +38,13 @@ impl Engine {
                     AFTER_FAILURE
                 }
             };
-            let nudged = tokio::select! {
+            is_nudged = tokio::select! {
                 () = self.clock.sleep_until(self.now().after(pause)) => false,
                 // A shorter pause is one already.
                 () = self.index_nudge.notified(), if pause > BEHIND => true,
                 () = stop.reached(Phase::Draining) => false,
             };
-            if nudged {
+            if is_nudged {
                 tokio::select! {
                     () = self.clock.sleep_until(self.now().after(BEHIND)) => {}
                     () = stop.reached(Phase::Draining) => {}
@@ -70,7 +71,7 @@ impl Engine {
                 }
                 Err(error @ Error::Corrupt { .. }) => {
                     tracing::error!(%batch_id, %error, "the authorizers of a batch cannot be indexed");
-                    self.put_off_indexing(*batch_id, until).await?;
+                    self.put_off(Duty::Index, *batch_id, until).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -107,15 +108,6 @@ impl Engine {
                     tx.index_rows(&rows).await?;
                     tx.note_indexed(&whole, until).await
                 })
-            })
-            .await
-    }
-
-    async fn put_off_indexing(&self, batch_id: BatchId, until: Timestamp) -> Result<()> {
-        let later = self.now().after(AFTER_CORRUPT);
-        self.store
-            .write("put_off_indexing", move |tx| {
-                Box::pin(tx.put_off_duty(Duty::Index, batch_id, until, later))
             })
             .await
     }

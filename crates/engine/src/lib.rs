@@ -6,6 +6,7 @@
 mod checks;
 mod coding;
 mod drafts;
+mod duties;
 mod engine;
 mod export;
 mod index;

@@ -24,8 +24,6 @@ const AT_ONCE: u32 = 8;
 const AFTER_NUDGE: Duration = Duration::from_secs(1);
 /// How long to leave a database alone that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// When to try again with a batch whose rows are corrupt.
-const AFTER_CORRUPT: Duration = Duration::from_hours(1);
 /// Batches of one transaction in the search for outdated segments.
 const SEARCHED_AT_ONCE: u32 = 1_000;
 
@@ -36,7 +34,7 @@ impl Engine {
         while stop.phase() == Phase::Running {
             let pause = match self.seal_some(&mut is_searched).await {
                 Ok(true) => continue,
-                // A batch was finished here, and is due in a moment: the database's time has just been found to be earlier.
+                // A batch was finished here and is not to be had: whoever has its row locked is passed over by claims.
                 Ok(false) if is_nudged => AFTER_NUDGE,
                 // What a process claimed that died since then falls due by then.
                 Ok(false) => self.settings.lease,
@@ -96,7 +94,7 @@ impl Engine {
                 Ok(()) => {}
                 Err(error @ Error::Corrupt { .. }) => {
                     tracing::error!(%batch_id, %error, "a batch cannot be made into a segment");
-                    self.put_off_seal(*batch_id, until).await?;
+                    self.put_off(Duty::Seal, *batch_id, until).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -191,15 +189,6 @@ impl Engine {
             head: SegmentHead { keys, parts: listed },
             forms,
         })
-    }
-
-    async fn put_off_seal(&self, batch_id: BatchId, until: Timestamp) -> Result<()> {
-        let later = self.now().after(AFTER_CORRUPT);
-        self.store
-            .write("put_off_seal", move |tx| {
-                Box::pin(tx.put_off_duty(Duty::Seal, batch_id, until, later))
-            })
-            .await
     }
 
     /// Has the segments of finished batches made again, which were found missing or damaged. Returns at once: an

@@ -8,6 +8,7 @@ pub mod config;
 pub mod disk;
 pub mod docs;
 pub mod files;
+mod gzip;
 mod html;
 pub mod listener;
 pub mod logging;

@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 
 use super::body::Request;
 use super::connection::{Answer, Connection};
+use crate::percentile;
 
 /// What to do.
 pub(super) struct Plan {
@@ -93,12 +94,7 @@ pub(super) async fn submit(plan: Plan, with_ids: bool) -> anyhow::Result<Report>
     }
     all.latencies.sort_unstable();
     let requests = all.latencies.len();
-    let at = |per_cent: usize| {
-        let place = (requests * per_cent).div_ceil(100).max(1) - 1;
-        all.latencies
-            .get(place)
-            .map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
-    };
+    let at = |per_cent| percentile::millis(&all.latencies, per_cent);
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
     let authorizers = (requests * rows) as f64;
     Ok(Report {

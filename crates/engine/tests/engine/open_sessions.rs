@@ -53,6 +53,15 @@ fn has_ended(ended: &AtomicBool) -> bool {
     ended.load(Ordering::Relaxed)
 }
 
+/// Waits for the end of a watch while a little time goes by.
+async fn ends(office: &Office, why: &str, ended: &AtomicBool) {
+    until(why, async || {
+        office.world.pass_time().await;
+        has_ended(ended)
+    })
+    .await;
+}
+
 /// Seconds go by, in which the duty does what it has to.
 async fn pass(office: &Office, seconds: u64) {
     office.world.clock.advance(Duration::from_secs(seconds));
@@ -105,22 +114,14 @@ async fn what_keeps_a_user_out_ends_watches(db: TestDatabase) {
             "others" => drop(engine.end_other_sessions(&signed, &visitor()).await.unwrap()),
             _ => drop(office.enrol(&signed).await),
         }
-        until(name, async || {
-            office.world.pass_time().await;
-            has_ended(&ended)
-        })
-        .await;
+        ends(&office, name, &ended).await;
     }
     // A session without a second factor shows nothing any more once everybody needs one.
     let watched = session_of(&office, "others").await;
     let ended = listen(engine.watch_session(watched));
     let required = engine.set_second_factor_required(Actor::CommandLine, office.requester_id, true);
     required.await.unwrap();
-    until("required", async || {
-        office.world.pass_time().await;
-        has_ended(&ended)
-    })
-    .await;
+    ends(&office, "required", &ended).await;
     duty.end().await;
 }
 
@@ -195,11 +196,7 @@ async fn many_watches_cost_one_question_a_minute_and_none_once_they_are_gone(db:
     // And somebody begins again.
     let ended = listen(engine.watch_session(ada.session_id));
     engine.end_session(&ada, &visitor(), ids[0]).await.unwrap();
-    until("it ends", async || {
-        office.world.pass_time().await;
-        has_ended(&ended)
-    })
-    .await;
+    ends(&office, "it ends", &ended).await;
     duty.end().await;
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidemark_domain::clock::Clock as _;
 use tidemark_domain::id::BatchId;
 use tidemark_engine::testing::step;
 use tidemark_engine::{Coding, Engine, ExportOptions, Stopper};
-use tidemark_store::testing::{Plain, TestDatabase};
+use tidemark_store::testing::{Engine as Kind, Plain, TestDatabase};
 
 use crate::builder::{Tenant, World, until};
 use crate::exported::{csv_of, drain_bytes, next, plan, plan_as, run};
@@ -61,6 +62,42 @@ async fn the_duty_seals_what_is_finished_and_nothing_else(db: TestDatabase) {
     assert!(plan(&engine, &tenant, &[finished]).await.length.is_some());
     until("both batches are sealed", async || {
         world.pass_time().await;
+        counts(&mut plain).await == (2, 0)
+    })
+    .await;
+    stopper.advance(tidemark_engine::Phase::Draining);
+    sealing.await.unwrap();
+    checking.await.unwrap();
+}
+
+/// Claims pass over what is locked, which only PostgreSQL lets happen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_locked_when_it_is_claimed_is_sealed_a_second_later() {
+    let world = World::new(TestDatabase::create(Kind::Postgres).await).await;
+    let (engine, tenant) = (world.engine().await, world.tenant("A").await);
+    let locked = finished(&world, &engine, &tenant, 3).await;
+    let (mut plain, mut other) = (world.plain().await, world.plain().await);
+    let id = other.id(locked.uuid());
+    other.run("BEGIN").await;
+    let lock = format!("UPDATE batches SET seal_at = seal_at WHERE batch_id = {id}");
+    assert_eq!(other.run(&lock).await, 1);
+    let (stopper, stop) = Stopper::new();
+    let sealing = tokio::spawn(engine.clone().run_sealing(stop.clone()));
+    let checking = tokio::spawn(engine.clone().run_checks(stop));
+    // The end of this one has the duty look.
+    tenant.submit(&engine, accounts(3)).await;
+    until("the other batch is sealed", async || {
+        counts(&mut plain).await == (1, 1)
+    })
+    .await;
+    let second = world.clock.now().after(Duration::from_secs(1));
+    until("it looks again soon", async || {
+        world.clock.next_wake() == Some(second)
+    })
+    .await;
+    other.run("ROLLBACK").await;
+    world.clock.advance_to(second);
+    until("both batches are sealed", async || {
         counts(&mut plain).await == (2, 0)
     })
     .await;

@@ -135,8 +135,7 @@ pub(crate) struct Wanted {
     options: ExportOptions,
     version: Version,
     is_head: bool,
-    /// Whether the file's name says that results are still to come.
-    names_partial: bool,
+    by_form: bool,
 }
 
 impl Wanted {
@@ -158,7 +157,7 @@ impl Wanted {
             },
             version: request.version(),
             is_head: request.method() == Method::HEAD,
-            names_partial: false,
+            by_form: false,
         })
     }
 
@@ -172,7 +171,7 @@ impl Wanted {
             },
             version,
             is_head: false,
-            names_partial: true,
+            by_form: true,
         })
     }
 
@@ -180,12 +179,19 @@ impl Wanted {
         self.options
     }
 
-    pub(crate) async fn answer(&self, api: &Api, export: Export, visitor: &Visitor) -> Response {
-        let end = match self.names_partial && export.pending_count > 0 {
-            true => "partial.csv",
-            false => "csv",
+    fn headers(&self, export: &Export) -> HeaderMap {
+        let mut headers = file_headers(export, "text/csv; charset=utf-8", "csv", self.by_form);
+        let coding = match self.options.coding {
+            Coding::Identity => return headers,
+            Coding::Gzip => "gzip",
+            Coding::Zstd => "zstd",
         };
-        let mut headers = export_headers(&export, end, self.options.coding);
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        headers
+    }
+
+    pub(crate) async fn answer(&self, api: &Api, export: Export, visitor: &Visitor) -> Response {
+        let mut headers = self.headers(&export);
         if let Some(length) = export.length {
             headers.insert(LENGTH, length.into());
             // Over HTTP/1.1 the body is sent in chunks, where a cut is an error to every client.
@@ -216,12 +222,17 @@ fn can_be_cut(version: Version) -> Result<(), ApiError> {
     }
 }
 
-/// What a file of an export is, in the form that the end of its name stands for.
-pub(crate) fn file_headers(export: &Export, media_type: &'static str, end: &str) -> HeaderMap {
+/// What a file of an export is, in the form that the end of its name stands for. The name of one that a form of a page asked
+/// for says where results are still to come.
+pub(crate) fn file_headers(export: &Export, media_type: &'static str, end: &str, by_form: bool) -> HeaderMap {
     let mut headers = caching();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let partial = match by_form && export.pending_count > 0 {
+        true => ".partial",
+        false => "",
+    };
     let name = format!(
-        "attachment; filename=\"batch-export-{}.{end}\"",
+        "attachment; filename=\"batch-export-{}{partial}.{end}\"",
         export.began_at.file_stamp()
     );
     if let Ok(name) = HeaderValue::try_from(name) {
@@ -229,17 +240,6 @@ pub(crate) fn file_headers(export: &Export, media_type: &'static str, end: &str)
     }
     headers.insert(ROW_COUNT, export.row_count.into());
     headers.insert(PENDING_COUNT, export.pending_count.into());
-    headers
-}
-
-fn export_headers(export: &Export, end: &str, coding: Coding) -> HeaderMap {
-    let mut headers = file_headers(export, "text/csv; charset=utf-8", end);
-    let coding = match coding {
-        Coding::Identity => return headers,
-        Coding::Gzip => "gzip",
-        Coding::Zstd => "zstd",
-    };
-    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
     headers
 }
 

@@ -15,7 +15,7 @@ mod fuzz;
 mod health;
 mod json;
 mod layers;
-mod negotiation;
+pub(crate) mod negotiation;
 pub(crate) mod openapi;
 mod page_token;
 mod query;

@@ -38,8 +38,15 @@ pub(super) fn coding(headers: &HeaderMap) -> Coding {
     best.0
 }
 
+/// Whether a client names gzip and does not refuse it.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    items(headers, &ACCEPT_ENCODING)
+        .filter_map(weighted)
+        .any(|(name, weight)| name == "gzip" && weight > 0)
+}
+
 /// Whether a client has what the tag stands for.
-pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
+pub(crate) fn has(headers: &HeaderMap, tag: &str) -> bool {
     items(headers, &IF_NONE_MATCH).any(|item| {
         // The comparison is the weak one: what a cache made weak is as good.
         let own = item.strip_prefix("W/").unwrap_or(item);

@@ -17,14 +17,13 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
 };
 use http::{HeaderMap, StatusCode};
 
 use crate::api::errors::{ApiError, not_found};
-use crate::api::{Api, openapi};
-use crate::ui::assets;
+use crate::api::{Api, negotiation, openapi};
+use crate::gzip;
 
 /// A page for people, from a file of `docs/`.
 pub(crate) struct Page {
@@ -110,7 +109,7 @@ impl File {
             .collect();
         Self {
             media_type,
-            gzip: assets::gzip(&body),
+            gzip: gzip::packed(&body),
             body,
             etag: format!("\"{hash}\""),
         }
@@ -171,7 +170,7 @@ impl Documents {
 
     fn answer(&self, name: &str, headers: &HeaderMap) -> Option<Response> {
         let file = self.file(name)?;
-        let packed = assets::takes_gzip(headers);
+        let packed = negotiation::takes_gzip(headers);
         // Two forms have no strong tag in common (RFC 9110 §8.8.3.3).
         let etag = match packed {
             true => format!("W/{}", file.etag),
@@ -184,12 +183,7 @@ impl Documents {
             (CONTENT_SECURITY_POLICY, POLICY),
             (REFERRER_POLICY, "no-referrer"),
         ];
-        let known = headers.get(IF_NONE_MATCH).and_then(|sent| sent.to_str().ok());
-        if known.is_some_and(|known| {
-            known
-                .split(',')
-                .any(|one| one.trim().trim_start_matches("W/") == file.etag)
-        }) {
+        if negotiation::has(headers, &file.etag) {
             return Some((StatusCode::NOT_MODIFIED, head).into_response());
         }
         let media_type = [(CONTENT_TYPE, file.media_type)];

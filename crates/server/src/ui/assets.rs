@@ -1,18 +1,16 @@
 //! Files that pages need: found by a name with a hash of their content in it, and so kept by browsers for good.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::sync::OnceLock;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::HeaderMap;
-use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+
+use crate::api::negotiation;
+use crate::gzip;
 
 /// What pages call the file, its media type, its content.
 const SOURCES: [(&str, &str, &[u8]); 5] = [
@@ -100,17 +98,9 @@ impl Asset {
             name: format!("{stem}-{hash}.{ending}"),
             media_type,
             body: Bytes::from_static(body),
-            gzip: gzip(body),
+            gzip: gzip::packed(body),
         }
     }
-}
-
-/// What is sent to whoever takes gzip.
-pub(crate) fn gzip(body: &[u8]) -> Bytes {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    let gzip = gzip.write_all(body).and_then(|()| gzip.finish());
-    // Writing to memory does not fail.
-    gzip.unwrap_or_default().into()
 }
 
 /// Every file.
@@ -143,31 +133,17 @@ pub fn answer(name: &str, headers: &HeaderMap) -> Option<Response> {
         (VARY, "Accept-Encoding"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    if takes_gzip(headers) {
+    if negotiation::takes_gzip(headers) {
         return Some((head, [(CONTENT_ENCODING, "gzip")], Body::from(asset.gzip.clone())).into_response());
     }
     Some((head, Body::from(asset.body.clone())).into_response())
 }
 
-/// Whether gzip is named and not refused.
-pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
-    let codings = headers
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let weight = weight
-            .trim()
-            .strip_prefix("q=")
-            .and_then(|q| q.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_some_and(|weight| weight > 0.0)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+
+    use http::header::ACCEPT_ENCODING;
 
     use super::*;
 

@@ -188,7 +188,7 @@ fn to_sign_in_whole() -> Response {
 fn to_sign_in(method: &Method, uri: &Uri, had_one: bool) -> Answer {
     let mut query = form_urlencoded::Serializer::new(String::new());
     // A form stands on a page of somebody who was signed in.
-    if had_one || method != Method::GET {
+    if had_one || !method.is_safe() {
         query.append_pair("done", "session-ended");
     }
     if let Some(wanted) = uri.path_and_query().map(PathAndQuery::as_str)

@@ -46,11 +46,7 @@ pub(in crate::ui) async fn download(
         "xlsx" => match api.engine.plan_workbook(me.signed.clone(), &ids).await {
             Ok(workbook) => {
                 api.engine.note_export(workbook.export(), &me.visitor).await;
-                let end = match workbook.export().pending_count {
-                    0 => "xlsx",
-                    _ => "partial.xlsx",
-                };
-                let headers = file_headers(workbook.export(), XLSX, end);
+                let headers = file_headers(workbook.export(), XLSX, "xlsx", true);
                 let stream = api.engine.stream_workbook(workbook, api.stop.clone());
                 return Ok((headers, Body::new(ExportBody(Some(stream)))).into_response());
             }

@@ -103,8 +103,8 @@ impl Batch {
     /// This page with its filter.
     fn address(&self) -> String {
         match self.results.status {
-            Some(status) => format!("/batches/{}?status={}", self.live.batch_id, status.as_str()),
-            None => format!("/batches/{}", self.live.batch_id),
+            Some(status) => format!("{}?status={}", self.live.address(), status.as_str()),
+            None => self.live.address(),
         }
     }
 

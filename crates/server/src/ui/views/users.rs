@@ -2,7 +2,6 @@
 
 use askama::Template;
 use tidemark_domain::clock::Timestamp;
-
 use tidemark_domain::user::Role;
 
 use super::frame::{FieldError, Frame, Section, UserState, error_of};
