@@ -2,40 +2,57 @@
 
 /** Records whatever gets the focus, and says what should. */
 function begin() {
-  const radios = new Set();
-  const isTurn = (radio) => {
+  const isTurn = (radio, radios) => {
     // Of a group of radio buttons, Tab reaches the checked one.
     const group = [...document.querySelectorAll(`input[type=radio][name="${radio.name}"]`)];
     const one = group.find(({ checked }) => checked) ?? group[0];
     return one === radio && !radios.has(radio.name) && radios.add(radio.name);
   };
-  const controls = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
-  const all = [...document.querySelectorAll(controls)].filter((control) => !control.disabled && control.tabIndex >= 0 &&
-    control.checkVisibility({ visibilityProperty: true }) && (control.type !== "radio" || isTurn(control)));
+  const controls = () => {
+    const radios = new Set();
+    const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+    return [...document.querySelectorAll(all)].filter((control) => !control.disabled && control.tabIndex >= 0 &&
+      control.checkVisibility({ visibilityProperty: true }) && (control.type !== "radio" || isTurn(control, radios)));
+  };
   const name = (control) => `${control.tagName.toLowerCase()} ${(control.innerText || control.getAttribute("aria-label") || control.name || "").trim().slice(0, 40)}`;
+  const all = controls();
   const names = all.map(name);
-  window.passed = [];
-  window.invisible = [];
+  const passed = [];
+  const invisible = [];
+  const listener = new AbortController();
   addEventListener("focusin", ({ target }) => {
     const no = all.indexOf(target);
     // A live part may have been renewed meanwhile: then it is another element of the same name.
-    window.passed.push(no >= 0 ? no : names.findIndex((one, no) => one === name(target) && !window.passed.includes(no)));
+    passed.push(no >= 0 ? no : names.findIndex((one, no) => one === name(target) && !passed.includes(no)));
     const { outlineStyle, outlineWidth } = getComputedStyle(target);
-    if (outlineStyle === "none" || parseFloat(outlineWidth) < 1) window.invisible.push(name(target));
-  });
+    if (outlineStyle === "none" || parseFloat(outlineWidth) < 1) invisible.push(name(target));
+  }, listener);
+  window.endPass = () => {
+    listener.abort();
+    return { passed, invisible, after: controls().map(name) };
+  };
   all[0].focus({ focusVisible: true });
   return { first: all[0].className, names };
+}
+
+/** Where the Tab key went, through a page whose controls were the same before and after. */
+async function tabbed(page) {
+  for (let go = 1; ; go++) {
+    const { first, names } = await page.evaluate(begin);
+    // Date fields are several stops each.
+    const stops = names.length + 3 * await page.locator("input[type=date]").count();
+    for (let press = 1; press < stops; press++) await page.keyboard.press("Tab");
+    const { after, ...rest } = await page.evaluate(() => window.endPass());
+    // A live part got or lost a control under way, as when a batch is done: what stands there now has to be gone through.
+    if (go === 3 || after.join("\n") === names.join("\n")) return { first, names, ...rest };
+  }
 }
 
 /** What is wrong with the way through a page. */
 export async function pass(page) {
   const faults = [];
-  const { first, names } = await page.evaluate(begin);
+  const { first, names, passed, invisible } = await tabbed(page);
   if (first !== "skip") return [`the first control is ${names[0]}, and not the skip link`];
-  // Date fields are several stops each.
-  const stops = names.length + 3 * await page.locator("input[type=date]").count();
-  for (let press = 1; press < stops; press++) await page.keyboard.press("Tab");
-  const { passed, invisible } = await page.evaluate(() => ({ passed: window.passed, invisible: window.invisible }));
   const order = passed.filter((no, at) => at === 0 || no !== passed[at - 1]);
   for (const [no, name] of names.entries()) {
     if (!order.includes(no)) faults.push(`Tab never reaches ${name}`);
