@@ -1,8 +1,9 @@
 //! What the columns of a file mean, by their names; and from a record to an authorizer as it was sent.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::aliases::meant;
 use super::fault::FileFault;
 use super::records::{Bytes, Record};
 use crate::fault::{Fault, FaultCode};
@@ -136,16 +137,28 @@ impl Columns {
         };
         match columns.missing() {
             missing if missing.is_empty() => Ok(columns),
-            missing => Err(FileFault::MissingColumns(missing)),
+            missing => Err(FileFault::MissingColumns {
+                missing,
+                misnamed: columns.misnamed().collect(),
+            }),
         }
     }
 
+    fn has(&self, name: &str) -> bool {
+        let is_it = |column: &Column| matches!(column, Column::Field(at) if FIELDS[*at].0 == name);
+        self.columns.iter().any(is_it)
+    }
+
+    /// The numbers of columns that nothing is read from, each with the column that it may be and that is not there.
+    fn misnamed(&self) -> impl Iterator<Item = (usize, &'static str)> {
+        let all = (1..).zip(self.columns.iter().zip(&self.names));
+        let ignored = all.filter(|(_, (column, _))| matches!(column, Column::Ignored));
+        let meant = ignored.filter_map(|(number, (_, name))| Some((number, meant(name)?)));
+        meant.filter(|(_, ours)| !self.has(ours))
+    }
+
     fn missing(&self) -> Vec<&'static str> {
-        let has = |name: &str| {
-            self.columns
-                .iter()
-                .any(|column| matches!(column, Column::Field(at) if FIELDS[*at].0 == name))
-        };
+        let has = |name| self.has(name);
         let account = match (has("account_number"), has("routing_number")) {
             (true, false) => "routing_number",
             (false, true) => "account_number, or debit_card_number",
@@ -169,7 +182,14 @@ impl Columns {
         const MOST: usize = 10;
         let all = (1..).zip(self.columns.iter().zip(&self.names));
         let ignored = all.filter(|(_, (column, _))| matches!(column, Column::Ignored));
-        let names: Vec<String> = ignored.map(|(number, (_, name))| shown(name, number)).collect();
+        let misnamed: HashMap<usize, &str> = self.misnamed().collect();
+        let told = |number| match misnamed.get(&number) {
+            Some(ours) => format!(" (to have it read, call it {ours})"),
+            None => String::new(),
+        };
+        let names: Vec<String> = ignored
+            .map(|(number, (_, name))| shown(name, number) + &told(number))
+            .collect();
         match names.len() {
             0 => None,
             1 => Some(format!("A column was ignored: {}.", names[0])),

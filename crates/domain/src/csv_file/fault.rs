@@ -10,8 +10,12 @@ use crate::limits::{MAX_CSV_COLUMNS, MAX_CSV_RECORD, MAX_CSV_RECORDS};
 pub enum FileFault {
     Empty,
     HeaderOnly,
-    /// The names that the header lacks; alternatives are one entry: "ssn or ein".
-    MissingColumns(Vec<&'static str>),
+    MissingColumns {
+        /// The names that the header lacks; alternatives are one entry: "ssn or ein".
+        missing: Vec<&'static str>,
+        /// The numbers of columns that may be some of ours under other names, each with ours.
+        misnamed: Vec<(usize, &'static str)>,
+    },
     /// What the columns are called, or their numbers where a name may be anything.
     RepeatedColumn(String),
     /// The number of a column whose name begins with `meta_` and goes on as no key can.
@@ -47,12 +51,22 @@ impl fmt::Display for FileFault {
             Self::HeaderOnly => {
                 f.write_str("The file has a header and no record; it must have at least one.")
             }
-            Self::MissingColumns(names) => write!(
-                f,
-                "The file's header lacks required columns: {}. The first record must hold the columns' names, \
-                 separated by commas, semicolons or tabs.",
-                names.join("; ")
-            ),
+            Self::MissingColumns { missing, misnamed } => {
+                write!(
+                    f,
+                    "The file's header lacks required columns: {}. The first record must hold the columns' names, \
+                     separated by commas, semicolons or tabs.",
+                    missing.join("; ")
+                )?;
+                if misnamed.is_empty() {
+                    return Ok(());
+                }
+                let names: Vec<String> = misnamed
+                    .iter()
+                    .map(|(number, ours)| format!("column {number} ({ours})"))
+                    .collect();
+                write!(f, " What may only need another name: {}.", names.join(", "))
+            }
             Self::RepeatedColumn(name) => write!(f, "The file's header has a column twice: {name}."),
             Self::MetaKey(number) => write!(
                 f,

@@ -5,6 +5,7 @@
 //! [`CsvFile::batch`] hands the rows to the rules that JSON goes through too. Memory is bounded by the limits on
 //! records, columns and a record's length, whatever is sent, and nothing is kept once the file is at fault.
 
+mod aliases;
 mod columns;
 mod encoding;
 mod failed;

@@ -75,7 +75,7 @@ fn the_part_behind_meta_is_the_key_to_the_letter() {
 #[test]
 fn missing_columns_are_named_all_at_once() {
     let missing = |header: &str| match fault(format!("{header}\nx\n")) {
-        FileFault::MissingColumns(names) => names.join("; "),
+        FileFault::MissingColumns { missing, .. } => missing.join("; "),
         other => panic!("{other}"),
     };
     assert_eq!(
@@ -102,6 +102,28 @@ fn missing_columns_are_named_all_at_once() {
     assert!(
         said.contains("authorizer_unique_id") && !said.contains("jane") && !said.contains("123456789"),
         "{said}"
+    );
+}
+
+#[test]
+fn a_missing_column_that_is_there_under_another_name_is_told_of() {
+    let said = |header: &str| fault(format!("{header}\nx\n")).to_string();
+    let header = said("Customer ID,Phone,SSN,Account #,Routing Number,DOB,shoe_size,authorizer_unique_id");
+    assert!(
+        header.ends_with(
+            " What may only need another name: column 2 (phone_number), column 4 (account_number), column 5 \
+             (routing_number), column 6 (date_of_birth)."
+        ),
+        "{header}"
+    );
+    let header = said("a,b");
+    assert!(
+        header.ends_with("separated by commas, semicolons or tabs."),
+        "{header}"
+    );
+    assert_eq!(
+        accepted(format!("{HEADER},Zip,note\n{},1,2\n", record("a"))).warnings(),
+        ["Columns were ignored: Zip (to have it read, call it zip_code), note."]
     );
 }
 

@@ -120,7 +120,7 @@ fn at_fault(fault: &FileFault) -> ApiError {
         | FileFault::LongRecord { .. } => Code::BadRequest,
         FileFault::Empty
         | FileFault::HeaderOnly
-        | FileFault::MissingColumns(_)
+        | FileFault::MissingColumns { .. }
         | FileFault::RepeatedColumn(_)
         | FileFault::MetaKey(_)
         | FileFault::TooManyColumns(_)

@@ -199,7 +199,8 @@ fn new_batch() -> Vec<Sample> {
         sample: assets::address("sample.csv"),
     };
     let fault = "The file's header lacks required columns: phone_number; ssn or ein. The first record must hold the \
-                 columns' names, separated by commas, semicolons or tabs.";
+                 columns' names, separated by commas, semicolons or tabs. What may only need another name: column 2 \
+                 (phone_number).";
     vec![
         sample("new-batch", &page(None, None)),
         sample("new-batch-unreadable", &page(Some(fault), Some("november.csv"))),
