@@ -9,6 +9,7 @@ use zeroize::Zeroize as _;
 use crate::backend::{on, run};
 use crate::error::Result;
 use crate::open::Store;
+use crate::rows::from_row;
 use crate::sealing::{Digest, random};
 use crate::tx::Tx;
 
@@ -92,7 +93,6 @@ pub struct ListedKey {
     pub revoked_at: Option<Timestamp>,
 }
 
-#[derive(sqlx::FromRow)]
 struct ListedRow {
     api_key_id: Uuid,
     name: String,
@@ -101,6 +101,15 @@ struct ListedRow {
     last_used_at: Option<i64>,
     revoked_at: Option<i64>,
 }
+
+from_row!(ListedRow {
+    api_key_id,
+    name,
+    created_at,
+    expires_at,
+    last_used_at,
+    revoked_at
+});
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::backend::{on, padded, padded_len, values};
 use crate::error::{Error, Result};
 use crate::open::Store;
+use crate::rows::from_row;
 
 /// A place in the list of a requester's batches, newest first: everything older than this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,6 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-#[derive(sqlx::FromRow)]
 pub(crate) struct BatchRow {
     batch_id: Uuid,
     submitted_at: i64,
@@ -53,12 +53,28 @@ pub(crate) struct BatchRow {
     started: bool,
 }
 
-#[derive(sqlx::FromRow)]
+from_row!(BatchRow {
+    batch_id,
+    submitted_at,
+    completed_at,
+    total_authorizers,
+    total_processed,
+    success_count,
+    no_match_count,
+    account_closed_count,
+    bank_unsupported_count,
+    retrieval_failed_count,
+    retry_limit_count,
+    processing_error_count,
+    started
+});
+
 struct StandingRow {
-    #[sqlx(flatten)]
     status: BatchRow,
     requester_id: Uuid,
 }
+
+from_row!(StandingRow { requester_id } flatten { status });
 
 impl TryFrom<BatchRow> for BatchStatus {
     type Error = Error;

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::parts::{Parts, REQUESTS, part_no};
+use crate::rows::from_row;
 use crate::sealing::Purpose;
 use crate::submissions::{check_place, tags};
 use crate::tx::{Reader, Tx};
@@ -44,7 +45,6 @@ pub struct StoredRequest {
     pub ticket: Option<Ticket>,
 }
 
-#[derive(sqlx::FromRow)]
 pub(crate) struct ClaimRow {
     requester_id: Uuid,
     batch_id: Uuid,
@@ -53,6 +53,15 @@ pub(crate) struct ClaimRow {
     tries: i32,
     lost_leases: i32,
 }
+
+from_row!(ClaimRow {
+    requester_id,
+    batch_id,
+    row_no,
+    claim_no,
+    tries,
+    lost_leases
+});
 
 /// How a statement that has a check's key says that it is not recorded. With `recorded_no IS NULL`, which means
 /// the same, both databases may prefer to read the index of all due checks from end to end.

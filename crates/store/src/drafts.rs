@@ -12,6 +12,7 @@ use crate::encoding::{encode, fields};
 use crate::error::{Error, Result};
 use crate::keyring::RequesterKeys;
 use crate::open::Store;
+use crate::rows::from_row;
 use crate::sealing::Purpose;
 use crate::tx::{Reader, Tx};
 
@@ -248,7 +249,6 @@ impl Tx {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     head: Vec<u8>,
     created_at: i64,
@@ -256,6 +256,14 @@ struct Row {
     parts: i32,
     batch_id: Option<Uuid>,
 }
+
+from_row!(Row {
+    head,
+    created_at,
+    expires_at,
+    parts,
+    batch_id
+});
 
 impl Store {
     /// A user's draft, with all of its file; `None` where the user has none of this id, it is not whole, or its time is

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::results::{Shown, StoredOutcome};
+use crate::rows::from_row;
 use crate::sealing::Purpose;
 use crate::segments::{SEGMENT_FORMAT, SegmentHead};
 use crate::submissions::tags;
@@ -100,7 +101,6 @@ fn some<T: FromStr>(text: &str) -> Option<Option<T>> {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct BatchRow {
     batch_id: Uuid,
     total_processed: i32,
@@ -110,6 +110,16 @@ struct BatchRow {
     is_counted: bool,
     head: Option<Vec<u8>>,
 }
+
+from_row!(BatchRow {
+    batch_id,
+    total_processed,
+    total_authorizers,
+    creator,
+    awaits_seal,
+    is_counted,
+    head
+});
 
 impl BatchRow {
     fn open(self, keys: &RequesterKeys) -> Result<ExportBatch> {

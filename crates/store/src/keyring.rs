@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::{OnEngine, WriteConn, on};
 use crate::error::{Error, Result};
+use crate::rows::from_row;
 use crate::sealing::{Digest, MasterKey, Purpose, SealingKey, Unopenable, key_no, random};
 
 const SEALS: i16 = 1;
@@ -75,12 +76,17 @@ pub(crate) struct Keyring {
     known: RwLock<HashMap<RequesterId, Arc<RequesterKeys>>>,
 }
 
-#[derive(sqlx::FromRow)]
 struct DataKeyRow {
     key_no: i32,
     purpose: i16,
     wrapped: Vec<u8>,
 }
+
+from_row!(DataKeyRow {
+    key_no,
+    purpose,
+    wrapped
+});
 
 const SELECT: &str = "SELECT key_no, purpose, wrapped FROM data_keys WHERE requester_id = $1 ORDER BY key_no";
 

@@ -36,6 +36,7 @@ mod recovery_codes;
 mod requesters;
 mod results;
 mod rollups;
+mod rows;
 mod sealing;
 mod seals;
 mod segments;

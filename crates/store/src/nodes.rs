@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::backend::on;
 use crate::error::{Error, Result};
 use crate::open::Store;
+use crate::rows::from_row;
 use crate::tx::Tx;
 
 /// What a process does.
@@ -64,7 +65,6 @@ impl Tx {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct NodeRow {
     node_id: Uuid,
     name: String,
@@ -74,6 +74,16 @@ struct NodeRow {
     seen_at: i64,
     offset_micros: i64,
 }
+
+from_row!(NodeRow {
+    node_id,
+    name,
+    role,
+    version,
+    started_at,
+    seen_at,
+    offset_micros
+});
 
 impl Store {
     /// The nodes that were noted, those that started first in front.

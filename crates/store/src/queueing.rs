@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::backend::{groups, on, values};
 use crate::checks::Claimed;
 use crate::error::{Error, Result};
+use crate::rows::from_row;
 use crate::tx::Tx;
 
 /// A row of a batch, as the queue needs it.
@@ -90,7 +91,6 @@ fn decode_rows(bytes: &[u8], total: i32) -> Option<Vec<QueuedRow>> {
 }
 
 /// A batch that is not in the queue yet.
-#[derive(sqlx::FromRow)]
 struct UnqueuedBatch {
     batch_id: Uuid,
     submitted_at: i64,
@@ -98,6 +98,14 @@ struct UnqueuedBatch {
     unqueued: Vec<u8>,
     has_checks: bool,
 }
+
+from_row!(UnqueuedBatch {
+    batch_id,
+    submitted_at,
+    total_authorizers,
+    unqueued,
+    has_checks
+});
 
 impl UnqueuedBatch {
     fn rows(&self) -> Result<Vec<QueuedRow>> {

@@ -17,6 +17,7 @@ use crate::encoding::fields;
 use crate::error::{Error, Result};
 use crate::open::Store;
 use crate::parts::{Parts, SHOWN, part_no};
+use crate::rows::from_row;
 use crate::submissions::tags;
 use crate::tx::Reader;
 
@@ -28,21 +29,25 @@ pub struct ResultRow {
     pub recorded_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     row_no: i32,
     recorded_no: i32,
     recorded_at: i64,
-    #[sqlx(flatten)]
     outcome: StoredOutcome,
 }
 
+from_row!(Row { row_no, recorded_no, recorded_at } flatten { outcome });
+
 /// An outcome as the database has it.
-#[derive(sqlx::FromRow)]
 pub(crate) struct StoredOutcome {
     pub(crate) outcome: i16,
     pub(crate) balance_cents: Option<i64>,
 }
+
+from_row!(StoredOutcome {
+    outcome,
+    balance_cents
+});
 
 /// What is shown of one authorizer.
 pub(crate) struct Shown {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::backend::{on, padded, padded_len, run, values};
 use crate::error::{Error, Result};
 use crate::open::Store;
+use crate::rows::from_row;
 use crate::sealing::Purpose;
 use crate::tokens::SessionToken;
 use crate::totp::TotpSecret;
@@ -146,10 +147,8 @@ impl Tx {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct SignedInRow {
     session_id: Uuid,
-    #[sqlx(flatten)]
     user: UserRow,
     name: String,
     second_factor_required: bool,
@@ -159,7 +158,8 @@ struct SignedInRow {
     expires_at: i64,
 }
 
-#[derive(sqlx::FromRow)]
+from_row!(SignedInRow { session_id, name, second_factor_required, second_factor_passed, began_at, seen_at, expires_at } flatten { user });
+
 struct ListedRow {
     session_id: Uuid,
     second_factor_passed: bool,
@@ -169,6 +169,16 @@ struct ListedRow {
     address: Option<String>,
     user_agent: Option<String>,
 }
+
+from_row!(ListedRow {
+    session_id,
+    second_factor_passed,
+    created_at,
+    seen_at,
+    expires_at,
+    address,
+    user_agent
+});
 
 impl Store {
     /// Who is signed in with a token; `None` where its session is over or idle since `idle_since`, or where the user

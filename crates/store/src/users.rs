@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::passwords::PasswordHash;
+use crate::rows::from_row;
 use crate::sealing::Purpose;
 use crate::totp::TotpSecret;
 use crate::tx::Tx;
@@ -47,7 +48,6 @@ macro_rules! user_columns {
 }
 pub(crate) use user_columns;
 
-#[derive(sqlx::FromRow)]
 pub(crate) struct UserRow {
     user_id: Uuid,
     requester_id: Uuid,
@@ -60,6 +60,19 @@ pub(crate) struct UserRow {
     signed_in_at: Option<i64>,
     disabled_at: Option<i64>,
 }
+
+from_row!(UserRow {
+    user_id,
+    requester_id,
+    email,
+    display_name,
+    role,
+    has_password,
+    has_second_factor,
+    created_at,
+    signed_in_at,
+    disabled_at
+});
 
 impl TryFrom<UserRow> for User {
     type Error = Error;
@@ -307,17 +320,17 @@ pub(crate) fn open_second_factor(keys: &RequesterKeys, id: UserId, sealed: &[u8]
         .ok_or_else(|| Error::corrupt("users", "totp_secret", id))
 }
 
-#[derive(sqlx::FromRow)]
 struct CredentialsRow {
-    #[sqlx(flatten)]
     user: UserRow,
     password_hash: Option<String>,
     second_factor_required: bool,
 }
 
-#[derive(sqlx::FromRow)]
+from_row!(CredentialsRow { password_hash, second_factor_required } flatten { user });
+
 struct NamedRow {
     name: String,
-    #[sqlx(flatten)]
     user: UserRow,
 }
+
+from_row!(NamedRow { name } flatten { user });

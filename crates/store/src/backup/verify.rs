@@ -22,17 +22,25 @@ use crate::keyring::{Keyring, RequesterKeys};
 use crate::migrate::SCHEMA_VERSION;
 use crate::open::APPLICATION_ID;
 use crate::parts::{PART_ROWS, REQUESTS, SHOWN, Source, numbered_place};
+use crate::rows::from_row;
 use crate::sealing::MasterKey;
 use crate::users::open_second_factor;
 
 /// How many there are of what a restore must bring back.
-#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Counts {
     requesters: i64,
     batches: i64,
     checks: i64,
     results: i64,
 }
+
+from_row!(Counts {
+    requesters,
+    batches,
+    checks,
+    results
+});
 
 impl Counts {
     pub(super) const fn of(summary: &Summary) -> Self {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::backend::on;
 use crate::error::Result;
 use crate::open::Store;
+use crate::rows::from_row;
 
 /// Entries that one page looks through at most, where it is asked for few of them.
 const LOOKED_THROUGH: i64 = 5_000;
@@ -49,7 +50,6 @@ pub struct Activity {
     pub next: Option<ActivityPosition>,
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     audit_id: Uuid,
     at: i64,
@@ -59,6 +59,16 @@ struct Row {
     address: Option<String>,
     request_id: Option<Uuid>,
 }
+
+from_row!(Row {
+    audit_id,
+    at,
+    actor,
+    action,
+    object,
+    address,
+    request_id
+});
 
 impl From<Row> for ActivityEntry {
     fn from(row: Row) -> Self {

@@ -18,6 +18,7 @@ use crate::keyring::RequesterKeys;
 use crate::open::Store;
 use crate::parts::{Parts, SHOWN, part_no};
 use crate::results::Shown;
+use crate::rows::from_row;
 use crate::tx::Reader;
 
 /// Checks of one authorizer that are shown.
@@ -57,7 +58,6 @@ pub enum Found {
     Authorizer(CheckId),
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     batch_id: Uuid,
     row_no: i32,
@@ -68,6 +68,17 @@ struct Row {
     institution_no: Option<i32>,
     recorded_at: Option<i64>,
 }
+
+from_row!(Row {
+    batch_id,
+    row_no,
+    submitted_at,
+    creator,
+    outcome,
+    balance_cents,
+    institution_no,
+    recorded_at
+});
 
 impl Row {
     const fn id(&self) -> CheckId {

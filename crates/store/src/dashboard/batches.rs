@@ -10,6 +10,7 @@ use crate::batches::{BatchPosition, BatchRow, columns, started};
 use crate::error::{Error, Result};
 use crate::keyring::RequesterKeys;
 use crate::open::Store;
+use crate::rows::from_row;
 use crate::sealing::Purpose;
 use crate::submissions::creator_hash;
 use crate::tx::Reader;
@@ -113,12 +114,12 @@ pub struct BatchPage {
     pub total: Total,
 }
 
-#[derive(sqlx::FromRow)]
 struct LineRow {
-    #[sqlx(flatten)]
     status: BatchRow,
     creator: Option<Vec<u8>>,
 }
+
+from_row!(LineRow { creator } flatten { status });
 
 impl LineRow {
     fn open(self, keys: &RequesterKeys) -> Result<BatchLine> {

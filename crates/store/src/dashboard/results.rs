@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::open::Store;
 use crate::parts::part_no;
 use crate::results::{Shown, StoredOutcome};
+use crate::rows::from_row;
 
 /// A recorded result.
 pub struct ShownResult {
@@ -36,15 +37,15 @@ pub struct ShownResults {
     pub next: Option<i32>,
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     row_no: i32,
     recorded_no: i32,
     recorded_at: i64,
     institution_no: Option<i32>,
-    #[sqlx(flatten)]
     outcome: StoredOutcome,
 }
+
+from_row!(Row { row_no, recorded_no, recorded_at, institution_no } flatten { outcome });
 
 impl Store {
     /// Up to `limit` results of a batch behind number `after`, those of one status or all; `None` if the requester has
