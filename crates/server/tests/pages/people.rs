@@ -240,11 +240,22 @@ async fn a_key_is_shown_once_and_refused_once_it_is_revoked(db: TestDatabase) {
         request.bearer_auth(&key).send().await.unwrap().status().as_u16()
     };
     assert_eq!(status().await, 200);
+    let again = ada.post("/keys", &[("name", "Nightly <import>")]).await;
+    again.says(422, &["A key of this name is in use."]);
+    let keys = |page: &Page| page.text.matches("/revoke\"").count();
+    let now = ada.get("/keys").await;
+    assert_eq!(
+        keys(&now),
+        keys(&page),
+        "a page that is sent again makes no second key"
+    );
     let id = id_of(&page, "Nightly", "revoke");
     let revoked = ada.post(&format!("/keys/{id}/revoke"), &[]).await;
     assert_eq!(revoked.goes_to(), "/keys?done=key-revoked");
     assert_eq!(status().await, 401);
     ada.get("/keys").await.says(200, &["Revoked"]);
+    let made = ada.post("/keys", &[("name", "Nightly <import>")]).await;
+    made.says(200, &["This is the only time you see it"]);
     ada.post(&format!("/keys/{id}/revoke"), &[]).await.says(404, &[]);
 }
 

@@ -18,38 +18,50 @@ pub(in crate::ui) async fn show(State(api): State<Api>, me: Me, uri: Uri) -> Ans
     page(&keys)
 }
 
-/// Answers with the page itself: the key is in this answer and nowhere else.
+/// Answers with the page itself: the key is in this answer and nowhere else. A name is taken once, so that no page that is
+/// sent again makes a second key that nobody knows of.
 pub(in crate::ui) async fn make(State(api): State<Api>, me: Me, fields: Fields) -> Answer {
     let name = fields.text("name").trim();
+    let keys = view(&api, &me).await?;
+    if keys
+        .keys
+        .iter()
+        .any(|key| key.revoked_at.is_none() && key.name == name)
+    {
+        return refused(
+            keys,
+            name,
+            "A key of this name is in use. Choose another name, or revoke that key first.",
+        );
+    }
     let made = api
         .engine
         .create_key_of(me.actor(), me.requester_id(), name, None)
         .await;
     match made {
-        Ok((key, secret)) => {
-            let keys = view(&api, &me).await?;
-            page(&Keys {
-                made: Some(MadeKey {
-                    name: key.name,
-                    key: secret.expose().to_owned(),
-                }),
-                ..keys
-            })
-        }
-        Err(UserError::KeyName(fault)) => {
-            let keys = view(&api, &me).await?;
-            let again = Keys {
-                name: name.to_owned(),
-                errors: vec![FieldError {
-                    field: "name",
-                    text: format!("The name {}.", fault.0),
-                }],
-                ..keys
-            };
-            page_with(StatusCode::UNPROCESSABLE_ENTITY, &again)
-        }
+        Ok((key, secret)) => page(&Keys {
+            made: Some(MadeKey {
+                name: key.name,
+                key: secret.expose().to_owned(),
+            }),
+            ..view(&api, &me).await?
+        }),
+        Err(UserError::KeyName(fault)) => refused(keys, name, &format!("The name {}.", fault.0)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The page with what is wrong with the name.
+fn refused(keys: Keys, name: &str, text: &str) -> Answer {
+    let again = Keys {
+        name: name.to_owned(),
+        errors: vec![FieldError {
+            field: "name",
+            text: text.to_owned(),
+        }],
+        ..keys
+    };
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, &again)
 }
 
 pub(in crate::ui) async fn revoke(State(api): State<Api>, me: Me, Path(id): Path<String>) -> Answer {
