@@ -1,7 +1,7 @@
 //! What the columns of a file mean, by their names; and from a record to an authorizer as it was sent.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::aliases::meant;
 use super::fault::FileFault;
@@ -139,7 +139,10 @@ impl Columns {
             missing if missing.is_empty() => Ok(columns),
             missing => Err(FileFault::MissingColumns {
                 missing,
-                misnamed: columns.misnamed().collect(),
+                misnamed: columns
+                    .unread()
+                    .filter_map(|(number, _, ours)| Some((number, ours?)))
+                    .collect(),
             }),
         }
     }
@@ -149,12 +152,11 @@ impl Columns {
         self.columns.iter().any(is_it)
     }
 
-    /// The numbers of columns that nothing is read from, each with the column that it may be and that is not there.
-    fn misnamed(&self) -> impl Iterator<Item = (usize, &'static str)> {
+    /// The columns that nothing is read from, each with its number, and with the column that it may be and that is not there.
+    fn unread(&self) -> impl Iterator<Item = (usize, &str, Option<&'static str>)> {
         let all = (1..).zip(self.columns.iter().zip(&self.names));
-        let ignored = all.filter(|(_, (column, _))| matches!(column, Column::Ignored));
-        let meant = ignored.filter_map(|(number, (_, name))| Some((number, meant(name)?)));
-        meant.filter(|(_, ours)| !self.has(ours))
+        let unread = all.filter(|(_, (column, _))| matches!(column, Column::Ignored));
+        unread.map(|(number, (_, name))| (number, name.as_str(), meant(name).filter(|ours| !self.has(ours))))
     }
 
     fn missing(&self) -> Vec<&'static str> {
@@ -180,16 +182,11 @@ impl Columns {
     /// A warning that names the columns that nothing is read from.
     pub(super) fn ignored(&self) -> Option<String> {
         const MOST: usize = 10;
-        let all = (1..).zip(self.columns.iter().zip(&self.names));
-        let ignored = all.filter(|(_, (column, _))| matches!(column, Column::Ignored));
-        let misnamed: HashMap<usize, &str> = self.misnamed().collect();
-        let told = |number| match misnamed.get(&number) {
-            Some(ours) => format!(" (to have it read, call it {ours})"),
-            None => String::new(),
+        let told = |(number, name, ours): (usize, &str, Option<&str>)| match ours {
+            Some(ours) => format!("{} (to have it read, call it {ours})", shown(name, number)),
+            None => shown(name, number),
         };
-        let names: Vec<String> = ignored
-            .map(|(number, (_, name))| shown(name, number) + &told(number))
-            .collect();
+        let names: Vec<String> = self.unread().map(told).collect();
         match names.len() {
             0 => None,
             1 => Some(format!("A column was ignored: {}.", names[0])),
